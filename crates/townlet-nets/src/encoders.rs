@@ -1,0 +1,136 @@
+//! From an observation row to the features that the memory reads.
+
+use std::ops::Range;
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::Tensor;
+use burn::tensor::activation::relu;
+use townlet_env::{Feature, ObservationLayout};
+
+use crate::convolution::Convolution3x3;
+use crate::initialise::Initialiser;
+
+/// Two convolutions and a linear layer over the window of cells around the agent.
+#[derive(Module, Debug)]
+struct VisionEncoder {
+    first: Convolution3x3,
+    second: Convolution3x3,
+    linear: Linear,
+}
+
+/// How wide each encoder is.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct EncoderSizes {
+    pub(crate) vision_channels: [usize; 2],
+    pub(crate) vision_features: usize,
+    pub(crate) features: usize,
+}
+
+impl VisionEncoder {
+    fn init(initialiser: &Initialiser<'_>, side: usize, sizes: EncoderSizes) -> Self {
+        let [first, second] = sizes.vision_channels;
+        Self {
+            first: Convolution3x3::init(initialiser, "vision_encoder.0", 1, first),
+            second: Convolution3x3::init(initialiser, "vision_encoder.2", first, second),
+            linear: initialiser.linear("vision_encoder.5", second * side * side, sizes.vision_features),
+        }
+    }
+
+    /// `[rows, side * side]` to `[rows, vision_features]`.
+    fn forward(&self, window: Tensor<2>) -> Tensor<2> {
+        let [rows, cells] = window.dims();
+        let side = cells.isqrt();
+        let x = window.reshape([rows, side, side, 1]);
+        let x = relu(self.second.forward(relu(self.first.forward(x))));
+        let channels = x.dims()[3];
+        // Flattened channel by channel, as PyTorch does, so that weights can be exchanged.
+        let flat = x.permute([0, 3, 1, 2]).reshape([rows, channels * cells]);
+        relu(self.linear.forward(flat))
+    }
+}
+
+/// One encoder for each part of the observation that the layout names; what the layout does not have gets
+/// no encoder.
+#[derive(Module, Debug)]
+pub(crate) struct Encoders {
+    vision: Option<VisionEncoder>,
+    cell: Option<Linear>,
+    position: Option<Linear>,
+    meters: Option<Linear>,
+    affordance: Option<Linear>,
+    temporal: Option<Linear>,
+    features: Option<Linear>,
+    #[module(skip)]
+    layout: ObservationLayout,
+}
+
+impl Encoders {
+    pub(crate) fn init(
+        initialiser: &Initialiser<'_>,
+        layout: &ObservationLayout,
+        sizes: EncoderSizes,
+    ) -> Self {
+        let linear = |feature, name| {
+            layout.range(feature).map(|range| initialiser.linear(name, range.len(), sizes.features))
+        };
+        Self {
+            vision: layout.window_side().map(|side| VisionEncoder::init(initialiser, side, sizes)),
+            cell: linear(Feature::Cell, "cell_encoder.0"),
+            position: linear(Feature::Position, "position_encoder.0"),
+            meters: linear(Feature::Meters, "meter_encoder.0"),
+            affordance: linear(Feature::Affordance, "affordance_encoder.0"),
+            temporal: temporal_range(layout)
+                .map(|range| initialiser.linear("temporal_encoder.0", range.len(), sizes.features)),
+            features: linear(Feature::Features, "feature_encoder.0"),
+            layout: layout.clone(),
+        }
+    }
+
+    /// How many features come out for an observation of this layout.
+    pub(crate) fn output_size(layout: &ObservationLayout, sizes: EncoderSizes) -> usize {
+        let narrow =
+            [Feature::Cell, Feature::Position, Feature::Meters, Feature::Affordance, Feature::Features]
+                .into_iter()
+                .filter(|&feature| layout.range(feature).is_some())
+                .count()
+                + usize::from(temporal_range(layout).is_some());
+        narrow * sizes.features + layout.window().map_or(0, |_| sizes.vision_features)
+    }
+
+    /// # Shapes
+    ///
+    /// - `observations`: `[rows, features of the layout]`
+    /// - output: `[rows, output_size]`
+    pub(crate) fn forward(&self, observations: Tensor<2>) -> Tensor<2> {
+        let rows = observations.dims()[0];
+        let columns = |range: Range<usize>| observations.clone().slice([0..rows, range]);
+        let mut parts = Vec::new();
+        if let (Some(vision), Some(range)) = (&self.vision, self.layout.window()) {
+            parts.push(vision.forward(columns(range)));
+        }
+        let narrow = [
+            (&self.cell, self.layout.cell()),
+            (&self.position, self.layout.position()),
+            (&self.meters, self.layout.meters()),
+            (&self.affordance, self.layout.affordance()),
+            (&self.temporal, temporal_range(&self.layout)),
+            (&self.features, self.layout.features()),
+        ];
+        for (encoder, range) in narrow {
+            if let (Some(encoder), Some(range)) = (encoder, range) {
+                parts.push(relu(encoder.forward(columns(range))));
+            }
+        }
+        Tensor::cat(parts, 1)
+    }
+}
+
+/// Hour and progress, which a layout with a clock names one after the other.
+fn temporal_range(layout: &ObservationLayout) -> Option<Range<usize>> {
+    match (layout.hour(), layout.progress()) {
+        (Some(hour), Some(progress)) if progress == hour + 1 => Some(hour..progress + 1),
+        (Some(only), None) | (None, Some(only)) => Some(only..only + 1),
+        _ => None,
+    }
+}

@@ -1,0 +1,150 @@
+//! The recurrent spatial Q-network: encoders, an LSTM, and a head that values each action.
+
+use burn::module::Module;
+use burn::nn::Linear;
+use burn::tensor::activation::relu;
+use burn::tensor::{Device, Tensor};
+use serde::{Deserialize, Serialize};
+use townlet_env::ObservationLayout;
+
+use crate::encoders::{EncoderSizes, Encoders};
+use crate::initialise::Initialiser;
+use crate::lstm::{Lstm, LstmState};
+use crate::state_dict::TorchNames;
+
+/// The sizes of a [`RecurrentSpatialQNetwork`].
+///
+/// [`new`](Self::new) gives the standard sizes; a smaller network is the same record with other numbers:
+///
+/// ```
+/// use townlet_env::ObservationLayout;
+/// use townlet_nets::RecurrentSpatialQConfig;
+///
+/// let layout = ObservationLayout::builder().features(3).build();
+/// let small = RecurrentSpatialQConfig { hidden: 32, ..RecurrentSpatialQConfig::new(layout, 2) };
+/// assert_eq!(small.encoder_features, 32);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct RecurrentSpatialQConfig {
+    /// What the observations hold.
+    pub layout: ObservationLayout,
+    /// The number of actions.
+    pub num_actions: usize,
+    /// The size of the LSTM's hidden state.
+    pub hidden: usize,
+    /// The output channels of the two 3×3 convolutions over the window.
+    pub vision_channels: [usize; 2],
+    /// The features that the window is encoded into.
+    pub vision_features: usize,
+    /// The features that each other part of the observation is encoded into.
+    pub encoder_features: usize,
+    /// The width of the head's hidden layer.
+    pub head_features: usize,
+}
+
+impl RecurrentSpatialQConfig {
+    /// The standard sizes: an LSTM of 256, convolutions of 16 and 32 channels into 128 features, 32
+    /// features for every other part, and a head of 128.
+    pub fn new(layout: ObservationLayout, num_actions: usize) -> Self {
+        Self {
+            layout,
+            num_actions,
+            hidden: 256,
+            vision_channels: [16, 32],
+            vision_features: 128,
+            encoder_features: 32,
+            head_features: 128,
+        }
+    }
+
+    /// A network with `PyTorch`'s default initialisation, every parameter drawn on the host from a stream
+    /// named by `seed` and the parameter: the same on every backend.
+    pub fn init(&self, seed: u64, device: &Device) -> RecurrentSpatialQNetwork {
+        let initialiser = Initialiser { seed, device };
+        let sizes = EncoderSizes {
+            vision_channels: self.vision_channels,
+            vision_features: self.vision_features,
+            features: self.encoder_features,
+        };
+        RecurrentSpatialQNetwork {
+            encoders: Encoders::init(&initialiser, &self.layout, sizes),
+            lstm: Lstm::init(&initialiser, Encoders::output_size(&self.layout, sizes), self.hidden),
+            head_hidden: initialiser.linear("q_head.0", self.hidden, self.head_features),
+            head_output: initialiser.linear("q_head.2", self.head_features, self.num_actions),
+        }
+    }
+}
+
+/// A deep recurrent Q-network (Hausknecht and Stone 2015) for the partially observed town.
+///
+/// The window of cells goes through two convolutions, every other part of the observation through a linear
+/// layer of its own; their features are joined and read by one LSTM, and a small head turns its output into
+/// one value for each action. With the standard sizes and the observation of the `pomdp` level it has
+/// 635,333 parameters.
+///
+/// The network keeps no state. Acting, the online pass and the target pass are all one function,
+/// [`forward`](Self::forward), which takes the memory and returns it.
+#[derive(Module, Debug)]
+pub struct RecurrentSpatialQNetwork {
+    encoders: Encoders,
+    lstm: Lstm,
+    head_hidden: Linear,
+    head_output: Linear,
+}
+
+impl RecurrentSpatialQNetwork {
+    /// The values of all actions at every step of a batch of sequences, and the memory after the last.
+    ///
+    /// One step of acting is a sequence of length 1.
+    ///
+    /// # Shapes
+    ///
+    /// - `observations`: `[batch, time, features]`
+    /// - `state`: `[batch, hidden]` twice, the memory before the first step
+    /// - values: `[batch, time, actions]`
+    pub fn forward(&self, observations: Tensor<3>, state: LstmState) -> (Tensor<3>, LstmState) {
+        let [batch, time, features] = observations.dims();
+        // Time first: the recurrence then works on contiguous rows.
+        let rows = observations.swap_dims(0, 1).reshape([time * batch, features]);
+        let (memory, state) = self.lstm.forward(self.encoders.forward(rows), state);
+        let values = self.head_output.forward(relu(self.head_hidden.forward(memory)));
+        let actions = values.dims()[1];
+        (values.reshape([time, batch, actions]).swap_dims(0, 1), state)
+    }
+
+    /// The memory with which `batch` episodes start.
+    pub fn initial_state(&self, batch: usize) -> LstmState {
+        LstmState::zeros(batch, self.hidden_size(), &self.device())
+    }
+
+    /// The size of the hidden state.
+    pub fn hidden_size(&self) -> usize {
+        self.lstm.hidden_size()
+    }
+
+    /// The device that holds the parameters.
+    pub fn device(&self) -> Device {
+        self.head_output.weight.lazy_device()
+    }
+}
+
+impl TorchNames for RecurrentSpatialQNetwork {
+    const PREFIXES: &'static [(&'static str, &'static str)] = &[
+        ("encoders.vision.first", "vision_encoder.0"),
+        ("encoders.vision.second", "vision_encoder.2"),
+        ("encoders.vision.linear", "vision_encoder.5"),
+        ("encoders.cell", "cell_encoder.0"),
+        ("encoders.position", "position_encoder.0"),
+        ("encoders.meters", "meter_encoder.0"),
+        ("encoders.affordance", "affordance_encoder.0"),
+        ("encoders.temporal", "temporal_encoder.0"),
+        ("encoders.features", "feature_encoder.0"),
+        ("lstm.weight_ih", "lstm.weight_ih_l0"),
+        ("lstm.weight_hh", "lstm.weight_hh_l0"),
+        ("lstm.bias_ih", "lstm.bias_ih_l0"),
+        ("lstm.bias_hh", "lstm.bias_hh_l0"),
+        ("head_hidden", "q_head.0"),
+        ("head_output", "q_head.2"),
+    ];
+}

@@ -1,0 +1,197 @@
+//! Parameters by name: the exchange form between networks, files and `PyTorch`.
+
+use std::collections::BTreeMap;
+use std::fmt;
+
+use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
+use burn::tensor::{Tensor, TensorData};
+use thiserror::Error;
+
+/// A network whose parameters have `PyTorch` names.
+///
+/// Here a linear layer's weight is `[inputs, outputs]`, in `PyTorch` `[outputs, inputs]`; matrices are
+/// turned round on their way in and out, so that a [`StateDict`] always has `PyTorch`'s shapes.
+pub trait TorchNames: Module {
+    /// The start of a parameter's path in the module, and what `PyTorch` calls it. The rest of the path
+    /// (`.weight`, `.bias`) is the same in both.
+    const PREFIXES: &'static [(&'static str, &'static str)];
+}
+
+/// An array on the host, row-major.
+#[derive(Clone, PartialEq)]
+pub struct Array {
+    /// The size of each dimension.
+    pub shape: Vec<usize>,
+    /// All values; as many as the shape's product.
+    pub values: Vec<f32>,
+}
+
+impl fmt::Debug for Array {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Array {:?}", self.shape)
+    }
+}
+
+/// Every parameter of a network under its `PyTorch` name, in order of name.
+pub type StateDict = BTreeMap<String, Array>;
+
+/// Every way in which a state dict does not fit a network, all at once.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Error)]
+pub struct StateDictMismatch {
+    /// Parameters of the network that the dict lacks.
+    pub missing: Vec<String>,
+    /// Entries of the dict that the network has no parameter for.
+    pub unexpected: Vec<String>,
+    /// Parameters whose shapes differ: name, expected, found.
+    pub shapes: Vec<(String, Vec<usize>, Vec<usize>)>,
+}
+
+impl fmt::Display for StateDictMismatch {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut faults = Vec::new();
+        for (name, expected, found) in &self.shapes {
+            faults.push(format!("{name} has shape {found:?}, expected {expected:?}"));
+        }
+        if !self.missing.is_empty() {
+            faults.push(format!("missing: {}", self.missing.join(", ")));
+        }
+        if !self.unexpected.is_empty() {
+            faults.push(format!("unexpected: {}", self.unexpected.join(", ")));
+        }
+        write!(f, "the weights do not fit the network: {}", faults.join("; "))
+    }
+}
+
+/// Reads every parameter back to the host.
+pub fn state_dict<N: TorchNames>(network: &N) -> StateDict {
+    let mut reader = Reader { path: ParameterPath::new(N::PREFIXES), found: StateDict::new() };
+    network.visit(&mut reader);
+    reader.found
+}
+
+/// A copy of `network` with the parameters of `dict`. Names and shapes must match exactly.
+///
+/// # Errors
+///
+/// Every missing, unexpected and misshapen parameter. The network is handed in by reference, so nothing
+/// is lost.
+pub fn load_state_dict<N: TorchNames>(network: &N, dict: &StateDict) -> Result<N, StateDictMismatch> {
+    let mut mismatch = StateDictMismatch::default();
+    let mut shapes = Shapes { path: ParameterPath::new(N::PREFIXES), found: BTreeMap::new() };
+    network.visit(&mut shapes);
+    for (name, expected) in &shapes.found {
+        match dict.get(name) {
+            None => mismatch.missing.push(name.clone()),
+            Some(array) if array.shape != *expected => {
+                mismatch.shapes.push((name.clone(), expected.clone(), array.shape.clone()));
+            }
+            Some(_) => {}
+        }
+    }
+    mismatch.unexpected = dict.keys().filter(|&name| !shapes.found.contains_key(name)).cloned().collect();
+    if mismatch != StateDictMismatch::default() {
+        return Err(mismatch);
+    }
+    Ok(network.clone().map(&mut Writer { path: ParameterPath::new(N::PREFIXES), dict }))
+}
+
+/// Follows a walk through a module and translates its paths into `PyTorch`'s names.
+struct ParameterPath {
+    parts: Vec<String>,
+    prefixes: &'static [(&'static str, &'static str)],
+}
+
+impl ParameterPath {
+    fn new(prefixes: &'static [(&'static str, &'static str)]) -> Self {
+        Self { parts: Vec::new(), prefixes }
+    }
+
+    fn torch_name(&self) -> String {
+        let path = self.parts.join(".");
+        self.prefixes
+            .iter()
+            .find_map(|(ours, theirs)| {
+                let rest = path.strip_prefix(ours)?;
+                (rest.is_empty() || rest.starts_with('.')).then(|| format!("{theirs}{rest}"))
+            })
+            .unwrap_or(path)
+    }
+}
+
+fn torch_shape(mut shape: Vec<usize>) -> Vec<usize> {
+    if shape.len() == 2 {
+        shape.reverse();
+    }
+    shape
+}
+
+struct Reader {
+    path: ParameterPath,
+    found: StateDict,
+}
+
+impl ModuleVisitor for Reader {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.parts.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.parts.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let tensor = param.val();
+        let tensor = if D == 2 { tensor.swap_dims(0, 1) } else { tensor };
+        let shape = tensor.dims().to_vec();
+        let values = tensor.into_data().convert::<f32>().iter::<f32>().collect();
+        self.found.insert(self.path.torch_name(), Array { shape, values });
+    }
+}
+
+struct Shapes {
+    path: ParameterPath,
+    found: BTreeMap<String, Vec<usize>>,
+}
+
+impl ModuleVisitor for Shapes {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.parts.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.parts.pop();
+    }
+
+    fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+        let shape = torch_shape(param.lazy_shape().to_vec());
+        self.found.insert(self.path.torch_name(), shape);
+    }
+}
+
+struct Writer<'a> {
+    path: ParameterPath,
+    dict: &'a StateDict,
+}
+
+impl ModuleMapper for Writer<'_> {
+    fn enter_module(&mut self, name: &str, _container_type: &str) {
+        self.path.parts.push(name.to_owned());
+    }
+
+    fn exit_module(&mut self, _name: &str, _container_type: &str) {
+        self.path.parts.pop();
+    }
+
+    fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
+        let array = &self.dict[&self.path.torch_name()];
+        let trained = param.is_require_grad();
+        param.map(|old| {
+            let data = TensorData::new(array.values.clone(), array.shape.clone());
+            let tensor = Tensor::from_data(data, &old.device());
+            // Made contiguous again by the addition: a transposed view would be walked column by column
+            // in every product from here on.
+            let tensor = if D == 2 { tensor.swap_dims(0, 1) + 0.0 } else { tensor };
+            tensor.detach().set_require_grad(trained)
+        })
+    }
+}
