@@ -1,1 +1,25 @@
-//! Placeholder.
+#![doc = include_str!("../README.md")]
+
+mod actor;
+mod config;
+mod evaluate;
+mod explore;
+mod gradients;
+mod learner;
+mod policy;
+mod replay;
+mod schedule;
+mod targets;
+mod trainer;
+
+pub use actor::Actor;
+pub use config::{ConfigError, DrqnConfig};
+pub use evaluate::{EpisodeOutcome, evaluate};
+pub use explore::epsilon_greedy;
+pub use gradients::clip_global_norm;
+pub use learner::{Learner, LearnerError, UpdateReport};
+pub use policy::{Policy, RandomPolicy, RecurrentPolicy};
+pub use replay::{EmptyReplay, SequenceBatch, SequenceReplay};
+pub use schedule::{EpsilonSchedule, UpdateSchedule};
+pub use targets::{BootstrapActions, LastStep, Loss, Memory, TargetEstimator};
+pub use trainer::{EpisodeReport, Progress, TrainError, TrainObserver, Trainer};

@@ -1,0 +1,138 @@
+//! Every setting of the learner.
+
+use serde::{Deserialize, Serialize};
+use thiserror::Error;
+
+use crate::schedule::{EpsilonSchedule, UpdateSchedule};
+use crate::targets::{BootstrapActions, LastStep, Loss, Memory, TargetEstimator};
+
+/// Every setting of the learner, in the field's own terms.
+///
+/// [`DrqnConfig::default`] is plain DRQN: one-step targets from a target network that carries its state,
+/// hard copies every 100 updates, mean squared error, Adam.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct DrqnConfig {
+    /// γ: what a reward one step later is worth now, 0 to 1.
+    pub discount: f64,
+    /// Over how many rewards a target sums before it bootstraps (Sutton and Barto 2018, section 7.1).
+    /// Sums stop at terminations and at the end of the sampled window.
+    pub n_step: usize,
+    /// Whether the two passes of an update carry their recurrent state through the sequence.
+    pub memory: Memory,
+    /// Whether the last step of a sequence bootstraps from the observation after it.
+    pub last_step: LastStep,
+    /// Over which actions a bootstrap maximises.
+    pub bootstrap_actions: BootstrapActions,
+    /// Which network chooses the action that a bootstrap values.
+    pub estimator: TargetEstimator,
+    /// The error between values and targets.
+    pub loss: Loss,
+    /// What rewards are multiplied by before they are learned from. The world's rewards stay as they are.
+    pub reward_scale: f32,
+
+    /// Adam's step size.
+    pub learning_rate: f64,
+    /// Adam's ε, added to the root of the second moment.
+    pub adam_epsilon: f32,
+    /// Gradients whose norm over all parameters is larger are scaled down to it.
+    pub max_grad_norm: f64,
+
+    /// The number of transitions kept.
+    pub replay_capacity: usize,
+    /// The number of sequences of one update.
+    pub batch_size: usize,
+    /// The number of steps of a sequence.
+    pub trace_length: usize,
+
+    /// When updates and target copies happen.
+    pub schedule: UpdateSchedule,
+    /// How much is explored.
+    pub epsilon: EpsilonSchedule,
+}
+
+impl Default for DrqnConfig {
+    fn default() -> Self {
+        Self {
+            discount: 0.99,
+            n_step: 1,
+            memory: Memory::default(),
+            last_step: LastStep::default(),
+            bootstrap_actions: BootstrapActions::default(),
+            estimator: TargetEstimator::default(),
+            loss: Loss::default(),
+            reward_scale: 1.0,
+            learning_rate: 2.5e-4,
+            adam_epsilon: 1e-8,
+            max_grad_norm: 10.0,
+            replay_capacity: 10_000,
+            batch_size: 16,
+            trace_length: 8,
+            schedule: UpdateSchedule::default(),
+            epsilon: EpsilonSchedule::default(),
+        }
+    }
+}
+
+/// A setting that makes no sense.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[error("{key} = {found}: expected {expected}")]
+pub struct ConfigError {
+    /// The setting, as it is written in a file.
+    pub key: &'static str,
+    /// Its value.
+    pub found: String,
+    /// What it must be.
+    pub expected: &'static str,
+}
+
+impl DrqnConfig {
+    /// Checks that every setting makes sense.
+    ///
+    /// # Errors
+    ///
+    /// The first setting that does not.
+    pub fn validate(&self) -> Result<(), ConfigError> {
+        let probability = |value: f64| (0.0..=1.0).contains(&value);
+        let positive = |value: f64| value > 0.0 && value.is_finite();
+        check(probability(self.discount), "discount", self.discount, "a number from 0 to 1")?;
+        check(self.n_step > 0, "n_step", self.n_step, "at least 1")?;
+        check(positive(f64::from(self.reward_scale)), "reward_scale", self.reward_scale, POSITIVE)?;
+        check(positive(self.learning_rate), "learning_rate", self.learning_rate, POSITIVE)?;
+        check(positive(f64::from(self.adam_epsilon)), "adam_epsilon", self.adam_epsilon, POSITIVE)?;
+        check(positive(self.max_grad_norm), "max_grad_norm", self.max_grad_norm, POSITIVE)?;
+        check(self.replay_capacity > 0, "replay_capacity", self.replay_capacity, "at least 1")?;
+        check(self.batch_size > 0, "batch_size", self.batch_size, "at least 1")?;
+        check(self.trace_length > 0, "trace_length", self.trace_length, "at least 1")?;
+        let UpdateSchedule { learning_starts, update_every, target_copy_every } = self.schedule;
+        check(
+            learning_starts <= self.replay_capacity,
+            "schedule.learning_starts",
+            learning_starts,
+            "at most the replay's capacity, or learning never starts",
+        )?;
+        check(update_every > 0, "schedule.update_every", update_every, "at least 1")?;
+        check(target_copy_every > 0, "schedule.target_copy_every", target_copy_every, "at least 1")?;
+        match self.epsilon {
+            EpsilonSchedule::Linear { start, end, .. } => {
+                check(probability(start), "epsilon.start", start, "a number from 0 to 1")?;
+                check(probability(end), "epsilon.end", end, "a number from 0 to 1")
+            }
+            EpsilonSchedule::Ladder { base, exponent } => {
+                check(probability(base), "epsilon.base", base, "a number from 0 to 1")?;
+                check(exponent >= 0.0 && exponent.is_finite(), "epsilon.exponent", exponent, "0 or more")
+            }
+        }
+    }
+}
+
+const POSITIVE: &str = "a positive number";
+
+fn check(
+    holds: bool,
+    key: &'static str,
+    found: impl ToString,
+    expected: &'static str,
+) -> Result<(), ConfigError> {
+    if holds { Ok(()) } else { Err(ConfigError { key, found: found.to_string(), expected }) }
+}

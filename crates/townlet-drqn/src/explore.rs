@@ -1,0 +1,56 @@
+//! Epsilon-greedy choice among allowed actions.
+
+use rand::RngExt;
+use townlet_env::{Action, stream};
+
+/// Chooses one action in every environment: with probability epsilon a random allowed one, otherwise the
+/// allowed one of highest value (the first on a tie). A masked action is never chosen.
+///
+/// Environment `i` draws from its own stream, named by `seed`, `i` and `step`, so its choices do not depend
+/// on the others. Where a mask allows nothing at all, action 0 is taken.
+///
+/// # Shapes
+///
+/// - `values` and `masks`: `[num_envs, num_actions]`
+/// - `actions`: `[num_envs]`, overwritten
+pub fn epsilon_greedy(
+    values: &[f32],
+    masks: &[bool],
+    epsilon: impl Fn(usize) -> f64,
+    seed: u64,
+    step: u64,
+    actions: &mut [Action],
+) {
+    let num_actions = values.len() / actions.len();
+    let rows = values.chunks_exact(num_actions).zip(masks.chunks_exact(num_actions));
+    for (env, (action, (values, mask))) in actions.iter_mut().zip(rows).enumerate() {
+        let mut rng = stream(seed, "explore", env as u64, step);
+        *action = if rng.random_bool(epsilon(env).clamp(0.0, 1.0)) {
+            random_allowed(mask, &mut rng)
+        } else {
+            greedy(values, mask)
+        };
+    }
+}
+
+/// The allowed action of highest value; the first on a tie.
+pub(crate) fn greedy(values: &[f32], mask: &[bool]) -> Action {
+    let mut best: Option<usize> = None;
+    for (action, (value, allowed)) in values.iter().zip(mask).enumerate() {
+        if *allowed && best.is_none_or(|best| *value > values[best]) {
+            best = Some(action);
+        }
+    }
+    best.unwrap_or(0) as Action
+}
+
+/// An allowed action, each equally likely.
+pub(crate) fn random_allowed(mask: &[bool], rng: &mut impl rand::Rng) -> Action {
+    let allowed = mask.iter().filter(|&&allowed| allowed).count();
+    if allowed == 0 {
+        return 0;
+    }
+    let chosen = rng.random_range(0..allowed);
+    let action = mask.iter().enumerate().filter(|(_, allowed)| **allowed).nth(chosen);
+    action.map_or(0, |(action, _)| action as Action)
+}

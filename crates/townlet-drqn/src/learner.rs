@@ -1,0 +1,204 @@
+//! One update of the online network, and the target network beside it.
+
+use burn::module::Module;
+use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::tensor::{Device, Tensor};
+use thiserror::Error;
+use townlet_nets::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork};
+
+use crate::config::DrqnConfig;
+use crate::gradients::clip_global_norm;
+use crate::replay::SequenceBatch;
+use crate::targets::{DeviceBatch, Loss, Memory, TargetEstimator, unroll};
+
+/// The two networks and the optimiser.
+#[derive(Clone)]
+pub struct Learner {
+    config: DrqnConfig,
+    /// Tracks gradients.
+    online: RecurrentSpatialQNetwork,
+    /// Does not.
+    target: RecurrentSpatialQNetwork,
+    optimizer: ModuleOptimizer,
+    updates: u64,
+    device: Device,
+}
+
+/// What one update did.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct UpdateReport {
+    /// The number of updates so far, this one included.
+    pub updates: u64,
+    /// The loss before the update.
+    pub loss: f32,
+    /// The L2 norm of the whole gradient before clipping.
+    pub grad_norm: f32,
+    /// The mean value of the actions that were taken.
+    pub mean_q: f32,
+    /// The mean target.
+    pub mean_target: f32,
+    /// Whether the target network was copied after this update.
+    pub target_copied: bool,
+}
+
+/// Why an update failed.
+#[derive(Clone, Copy, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum LearnerError {
+    /// The loss or its gradient is not a finite number. The networks are as they were before the update.
+    #[error(
+        "update {updates} diverged: loss {loss}, gradient norm {grad_norm}; \
+         lower the learning rate or the reward scale"
+    )]
+    Diverged {
+        /// The number of the update.
+        updates: u64,
+        /// The loss.
+        loss: f32,
+        /// The norm of the gradient.
+        grad_norm: f32,
+    },
+}
+
+impl Learner {
+    /// A learner with a fresh network, drawn from `seed`, on `device` (given without autodiff).
+    pub fn new(network: &RecurrentSpatialQConfig, config: DrqnConfig, seed: u64, device: &Device) -> Self {
+        let online = network.init(seed, &device.clone().autodiff());
+        let target = online.valid();
+        Self::from_networks(online, target, config)
+    }
+
+    /// A learner that goes on with given networks. The online network's device must track gradients, the
+    /// target network's must not.
+    pub fn from_networks(
+        online: RecurrentSpatialQNetwork,
+        target: RecurrentSpatialQNetwork,
+        config: DrqnConfig,
+    ) -> Self {
+        let device = target.device();
+        let optimizer = AdamConfig::new().with_epsilon(config.adam_epsilon).init();
+        Self { config, online, target, optimizer, updates: 0, device }
+    }
+
+    /// One update from one batch of sequences: two passes, loss, clipped gradient, Adam, and every so many
+    /// updates a copy of the online network into the target network.
+    ///
+    /// # Errors
+    ///
+    /// Where the loss or the gradient is not finite. Nothing has changed then.
+    pub fn update(&mut self, batch: &SequenceBatch) -> Result<UpdateReport, LearnerError> {
+        let batch = DeviceBatch::upload(batch, &self.config, &self.device);
+        let Pass { loss, values, targets } = self.passes(&batch);
+
+        let mut gradients = GradientsParams::from_grads(loss.backward(), &self.online);
+        let norm = clip_global_norm(&mut gradients, &self.online, self.config.max_grad_norm);
+
+        // One synchronisation with the device an update: everything to be reported in one array.
+        let count = batch.num_valid as f32;
+        let mean = |steps: Tensor<2>| (steps * batch.valid.clone()).sum().div_scalar(count);
+        let report = Tensor::cat(vec![loss.inner(), norm, mean(values.inner()), mean(targets)], 0);
+        let report: Vec<f32> = report.into_data().iter::<f32>().collect();
+        let &[loss, grad_norm, mean_q, mean_target] = report.as_slice() else {
+            unreachable!("four numbers were joined");
+        };
+        if !(loss.is_finite() && grad_norm.is_finite()) {
+            return Err(LearnerError::Diverged { updates: self.updates + 1, loss, grad_norm });
+        }
+
+        let rate = self.config.learning_rate;
+        self.online = self.optimizer.step(rate, self.online.clone(), gradients);
+        self.updates += 1;
+        let target_copied = self.config.schedule.copies_target_after(self.updates);
+        if target_copied {
+            self.target = self.online.valid();
+        }
+        Ok(UpdateReport { updates: self.updates, loss, grad_norm, mean_q, mean_target, target_copied })
+    }
+
+    /// The targets that an update from `batch` would train towards, `[batch, time]`, row-major. Entries of
+    /// padding mean nothing.
+    pub fn targets(&self, batch: &SequenceBatch) -> Vec<f32> {
+        let batch = DeviceBatch::upload(batch, &self.config, &self.device);
+        self.passes(&batch).targets.into_data().iter::<f32>().collect()
+    }
+
+    /// The gradient that an update from `batch` would follow, before clipping, by parameter name and in
+    /// `PyTorch`'s shapes.
+    pub fn gradients(&self, batch: &SequenceBatch) -> townlet_nets::StateDict {
+        let batch = DeviceBatch::upload(batch, &self.config, &self.device);
+        let gradients = self.passes(&batch).loss.backward();
+        let gradients = GradientsParams::from_grads(gradients, &self.online);
+        townlet_nets::state_dict(&crate::gradients::as_module(&self.online, &gradients))
+    }
+
+    fn passes(&self, batch: &DeviceBatch) -> Pass {
+        let config = &self.config;
+        let carried = config.memory != Memory::ResetEachStep;
+        let double = config.estimator == TargetEstimator::Double;
+        let observations = batch.observations.clone();
+        let [rows, count, features] = observations.dims();
+        let time = count - 1;
+
+        // Pass 1. Where the online network also chooses the bootstrapped actions, it needs to see the last
+        // observation too.
+        let seen = if double { observations } else { observations.slice([0..rows, 0..time, 0..features]) };
+        let all = unroll(&self.online, Tensor::from_inner(seen), carried);
+        let actions = all.dims()[2];
+        let choosers = double.then(|| all.clone().inner());
+        let values = all
+            .slice([0..rows, 0..time, 0..actions])
+            .gather(2, Tensor::from_inner(batch.actions.clone()))
+            .reshape([rows, time]);
+
+        // Pass 2.
+        let targets = batch.targets(&self.target, config.memory, choosers);
+
+        let error = values.clone() - Tensor::from_inner(targets.clone());
+        let per_step = match config.loss {
+            Loss::Mse => error.clone() * error,
+            Loss::Huber => {
+                // ½ e² up to 1 and |e| - ½ beyond, written with the part of |e| below 1.
+                let size = error.abs();
+                let below = size.clone().clamp_max(1.0);
+                below.clone() * (size - below * 0.5)
+            }
+        };
+        let loss = (per_step * Tensor::from_inner(batch.valid.clone())).sum();
+        Pass { loss: loss.div_scalar(batch.num_valid as f32), values, targets }
+    }
+
+    /// The network that is trained; it tracks gradients.
+    pub fn online(&self) -> &RecurrentSpatialQNetwork {
+        &self.online
+    }
+
+    /// The network that targets come from.
+    pub fn target(&self) -> &RecurrentSpatialQNetwork {
+        &self.target
+    }
+
+    /// A copy of the online network to act with, without gradients. It shares the parameters' memory.
+    pub fn acting_network(&self) -> RecurrentSpatialQNetwork {
+        self.online.valid()
+    }
+
+    /// How many updates were made.
+    pub fn updates(&self) -> u64 {
+        self.updates
+    }
+
+    /// The settings.
+    pub fn config(&self) -> &DrqnConfig {
+        &self.config
+    }
+}
+
+/// What the two passes of an update give.
+struct Pass {
+    /// `[1]`, with gradient.
+    loss: Tensor<1>,
+    /// The values of the actions taken, `[batch, time]`, with gradient.
+    values: Tensor<2>,
+    /// `[batch, time]`
+    targets: Tensor<2>,
+}

@@ -1,0 +1,84 @@
+//! A batch of sequences, as the learner wants it.
+
+use townlet_env::Action;
+
+use super::{End, Stretch};
+
+/// `batch` sequences of `time` steps, row-major, on the host.
+///
+/// Step t of a sequence has the observation t before and the observation t + 1 after it, so there is one
+/// observation (and one action mask) more than there are steps: the last step bootstraps from it.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct SequenceBatch {
+    /// The number of sequences.
+    pub batch: usize,
+    /// The number of steps of each.
+    pub time: usize,
+    /// The number of features of an observation.
+    pub features: usize,
+    /// The number of actions.
+    pub num_actions: usize,
+    /// `[batch, time + 1, features]`
+    pub observations: Vec<f32>,
+    /// Which actions each observation allows, `[batch, time + 1, num_actions]`.
+    pub action_masks: Vec<bool>,
+    /// `[batch, time]`
+    pub actions: Vec<Action>,
+    /// `[batch, time]`
+    pub rewards: Vec<f32>,
+    /// Whether the step ended the episode in the world, `[batch, time]`.
+    pub terminated: Vec<bool>,
+    /// Whether the step was the last before a limit cut the episode off, `[batch, time]`.
+    pub truncated: Vec<bool>,
+    /// Whether the step is one that happened, not padding, `[batch, time]`.
+    pub valid: Vec<bool>,
+}
+
+impl SequenceBatch {
+    /// An empty batch, to be filled by sampling.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Makes every step padding, in the given shape.
+    pub(super) fn clear(&mut self, batch: usize, time: usize, features: usize, num_actions: usize) {
+        (self.batch, self.time, self.features, self.num_actions) = (batch, time, features, num_actions);
+        refill(&mut self.observations, batch * (time + 1) * features, 0.0);
+        refill(&mut self.action_masks, batch * (time + 1) * num_actions, true);
+        refill(&mut self.actions, batch * time, 0);
+        refill(&mut self.rewards, batch * time, 0.0);
+        refill(&mut self.terminated, batch * time, false);
+        refill(&mut self.truncated, batch * time, false);
+        refill(&mut self.valid, batch * time, false);
+    }
+
+    /// Copies the window of `episode` that begins with transition `start` into sequence `row`.
+    pub(super) fn fill(&mut self, row: usize, episode: &impl Stretch, start: usize) {
+        let steps = (episode.len() - start).min(self.time);
+        for t in 0..=steps {
+            let slot = row * (self.time + 1) + t;
+            let (observation, mask) = episode.observation(start + t);
+            self.observations[slot * self.features..][..self.features].copy_from_slice(observation);
+            self.action_masks[slot * self.num_actions..][..self.num_actions].copy_from_slice(mask);
+        }
+        for t in 0..steps {
+            let slot = row * self.time + t;
+            (self.actions[slot], self.rewards[slot]) = episode.transition(start + t);
+            self.valid[slot] = true;
+            if start + t + 1 == episode.len() {
+                self.terminated[slot] = episode.end() == End::Terminated;
+                self.truncated[slot] = episode.end() == End::Truncated;
+            }
+        }
+    }
+
+    /// The number of steps that happened.
+    pub fn num_valid(&self) -> usize {
+        self.valid.iter().filter(|&&valid| valid).count()
+    }
+}
+
+fn refill<T: Clone>(values: &mut Vec<T>, len: usize, value: T) {
+    values.clear();
+    values.resize(len, value);
+}

@@ -1,0 +1,193 @@
+//! Experience replay of whole sequences.
+
+mod batch;
+mod ring;
+mod running;
+
+use rand::Rng;
+use rand::RngExt;
+use thiserror::Error;
+use townlet_env::{Action, Step};
+
+pub use self::batch::SequenceBatch;
+use self::ring::EpisodeRing;
+use self::running::RunningEpisode;
+
+/// How a stored stretch of experience ends.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum End {
+    /// The episode ended in the world.
+    Terminated,
+    /// The episode was cut off by a limit.
+    Truncated,
+    /// The episode goes on.
+    Open,
+}
+
+/// A stretch of one episode: `len` transitions and the `len + 1` observations around them.
+trait Stretch {
+    fn len(&self) -> usize;
+    fn end(&self) -> End;
+    /// Observation and action mask number `index`, `0..=len`.
+    fn observation(&self, index: usize) -> (&[f32], &[bool]);
+    /// Action and reward of transition `index`, `0..len`.
+    fn transition(&self, index: usize) -> (Action, f32);
+}
+
+/// Nothing has been stored yet, so nothing can be sampled.
+#[derive(Clone, Copy, Debug, Error, PartialEq, Eq)]
+#[error("the replay is empty: step the environments before sampling")]
+pub struct EmptyReplay;
+
+/// Stores episodes of many environments and samples sequences of a fixed length from them.
+///
+/// * Finished episodes lie one after the other in a flat ring of `capacity` transitions; the oldest make
+///   room for the newest. Each observation is stored once: an episode of T steps keeps its T + 1
+///   observations, because the last step bootstraps from the last of them.
+/// * Running episodes can be sampled as far as they have come: their newest observation is bootstrapped
+///   from like any other.
+/// * Every possible window has the same chance, so long episodes are not drawn more rarely than short ones
+///   for each of their steps.
+/// * A window never leaves its episode. An episode shorter than the sequence is padded at its end and the
+///   padding marked as not valid, so that early deaths are learned from too.
+#[derive(Clone, Debug)]
+pub struct SequenceReplay {
+    trace_length: usize,
+    num_actions: usize,
+    features: usize,
+    finished: EpisodeRing,
+    running: Vec<RunningEpisode>,
+}
+
+impl SequenceReplay {
+    /// An empty replay of `capacity` transitions for `num_envs` environments, from which sequences of
+    /// `trace_length` steps are drawn.
+    ///
+    /// # Panics
+    ///
+    /// Where `capacity` or `trace_length` is 0.
+    pub fn new(
+        capacity: usize,
+        trace_length: usize,
+        num_envs: usize,
+        features: usize,
+        num_actions: usize,
+    ) -> Self {
+        assert!(capacity > 0 && trace_length > 0, "a replay holds at least one transition");
+        Self {
+            trace_length,
+            num_actions,
+            features,
+            finished: EpisodeRing::new(capacity, trace_length, features, num_actions),
+            running: vec![RunningEpisode::new(features, num_actions); num_envs],
+        }
+    }
+
+    /// Starts an episode in every environment, throwing away whatever was running.
+    ///
+    /// `observations` is `[num_envs, features]`, `action_masks` `[num_envs, num_actions]`.
+    pub fn start(&mut self, observations: &[f32], action_masks: &[bool]) {
+        let rows = observations.chunks_exact(self.features).zip(action_masks.chunks_exact(self.num_actions));
+        for (running, (observation, mask)) in self.running.iter_mut().zip(rows) {
+            running.start(observation, mask);
+        }
+    }
+
+    /// Stores one step of every environment: the actions taken and what they led to.
+    pub fn record(&mut self, actions: &[Action], step: &Step<'_>) {
+        for (env, &action) in actions.iter().enumerate() {
+            let end = match (step.terminated[env], step.truncated[env]) {
+                (true, _) => End::Terminated,
+                (false, true) => End::Truncated,
+                (false, false) => End::Open,
+            };
+            let running = &mut self.running[env];
+            let (observation, mask) = step.outcome(env);
+            running.push(action, step.rewards[env], observation, mask, end);
+            if end == End::Open {
+                // An episode without an end must not grow for ever: what fits the ring goes there.
+                if running.len() == self.finished.capacity() {
+                    self.finished.store(running);
+                    running.start(observation, mask);
+                }
+            } else {
+                self.finished.store(running);
+                let next = &step.observations[env * self.features..][..self.features];
+                let next_mask = &step.action_masks[env * self.num_actions..][..self.num_actions];
+                running.start(next, next_mask);
+            }
+        }
+    }
+
+    /// The number of transitions stored, those of running episodes included.
+    pub fn len(&self) -> usize {
+        self.finished.len() + self.running.iter().map(Stretch::len).sum::<usize>()
+    }
+
+    /// Whether nothing is stored.
+    pub fn is_empty(&self) -> bool {
+        self.len() == 0
+    }
+
+    /// The number of finished episodes stored.
+    pub fn num_episodes(&self) -> usize {
+        self.finished.num_episodes()
+    }
+
+    /// The number of steps of a sampled sequence.
+    pub fn trace_length(&self) -> usize {
+        self.trace_length
+    }
+
+    /// Draws `batch_size` sequences with replacement, each window equally likely, into `batch`, whose
+    /// memory is used again.
+    ///
+    /// # Errors
+    ///
+    /// Where nothing is stored yet.
+    pub fn sample(
+        &self,
+        batch_size: usize,
+        rng: &mut impl Rng,
+        batch: &mut SequenceBatch,
+    ) -> Result<(), EmptyReplay> {
+        let finished = self.finished.num_windows();
+        let running: u64 = self.running.iter().map(|episode| self.windows_of(episode)).sum();
+        if finished + running == 0 {
+            return Err(EmptyReplay);
+        }
+        batch.clear(batch_size, self.trace_length, self.features, self.num_actions);
+        for row in 0..batch_size {
+            let window = rng.random_range(0..finished + running);
+            if window < finished {
+                let (episode, start) = self.finished.window(window);
+                batch.fill(row, &episode, start);
+            } else {
+                let (episode, start) = self.running_window(window - finished);
+                batch.fill(row, episode, start);
+            }
+        }
+        Ok(())
+    }
+
+    fn windows_of(&self, episode: &RunningEpisode) -> u64 {
+        windows(episode.len(), self.trace_length)
+    }
+
+    fn running_window(&self, mut window: u64) -> (&RunningEpisode, usize) {
+        for episode in &self.running {
+            let count = self.windows_of(episode);
+            if window < count {
+                return (episode, window as usize);
+            }
+            window -= count;
+        }
+        unreachable!("the window was drawn below the sum of all counts")
+    }
+}
+
+/// How many different windows of `trace_length` steps a stretch of `len` steps has; one, padded, where it
+/// is shorter.
+fn windows(len: usize, trace_length: usize) -> u64 {
+    if len == 0 { 0 } else { (len.saturating_sub(trace_length) + 1) as u64 }
+}

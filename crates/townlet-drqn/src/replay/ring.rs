@@ -1,0 +1,153 @@
+//! Finished episodes in a flat ring.
+
+use std::collections::VecDeque;
+
+use townlet_env::Action;
+
+use super::running::RunningEpisode;
+use super::{End, Stretch, windows};
+
+/// `capacity` transitions in one block of memory, cut into episodes.
+///
+/// Transitions are numbered from the first one ever stored; number n lies in slot n modulo the capacity.
+#[derive(Clone, Debug)]
+pub(super) struct EpisodeRing {
+    capacity: usize,
+    trace_length: usize,
+    features: usize,
+    num_actions: usize,
+    /// The observation before each transition, `[capacity, features]`.
+    observations: Vec<f32>,
+    /// `[capacity, num_actions]`
+    masks: Vec<bool>,
+    actions: Vec<Action>,
+    rewards: Vec<f32>,
+    episodes: VecDeque<StoredEpisode>,
+    /// The number of the next transition.
+    next: u64,
+    /// How many windows were ever stored: the first window of the next episode.
+    next_window: u64,
+}
+
+#[derive(Clone, Debug)]
+struct StoredEpisode {
+    /// The number of its first transition.
+    first: u64,
+    len: usize,
+    end: End,
+    /// The number of its first window, counted like transitions. In order of storing these ascend, so the
+    /// episode of a window is found by bisection.
+    first_window: u64,
+    /// The observation after the last transition, and its mask. They have no slot: slots hold what came
+    /// before a transition.
+    last_observation: Box<[f32]>,
+    last_mask: Box<[bool]>,
+}
+
+impl EpisodeRing {
+    pub(super) fn new(capacity: usize, trace_length: usize, features: usize, num_actions: usize) -> Self {
+        Self {
+            capacity,
+            trace_length,
+            features,
+            num_actions,
+            observations: vec![0.0; capacity * features],
+            masks: vec![false; capacity * num_actions],
+            actions: vec![0; capacity],
+            rewards: vec![0.0; capacity],
+            episodes: VecDeque::new(),
+            next: 0,
+            next_window: 0,
+        }
+    }
+
+    pub(super) fn capacity(&self) -> usize {
+        self.capacity
+    }
+
+    /// The number of transitions stored.
+    pub(super) fn len(&self) -> usize {
+        self.episodes.front().map_or(0, |oldest| (self.next - oldest.first) as usize)
+    }
+
+    pub(super) fn num_episodes(&self) -> usize {
+        self.episodes.len()
+    }
+
+    /// The number of windows that can be drawn.
+    pub(super) fn num_windows(&self) -> u64 {
+        self.episodes.front().map_or(0, |oldest| self.next_window - oldest.first_window)
+    }
+
+    /// Stores an episode, which is at most as long as the ring, in the place of the oldest.
+    pub(super) fn store(&mut self, episode: &RunningEpisode) {
+        let len = episode.len();
+        debug_assert!(0 < len && len <= self.capacity);
+        while self.len() + len > self.capacity {
+            self.episodes.pop_front();
+        }
+        for index in 0..len {
+            let slot = self.slot(self.next + index as u64);
+            let (observation, mask) = episode.observation(index);
+            self.observations[slot * self.features..][..self.features].copy_from_slice(observation);
+            self.masks[slot * self.num_actions..][..self.num_actions].copy_from_slice(mask);
+            (self.actions[slot], self.rewards[slot]) = episode.transition(index);
+        }
+        let (observation, mask) = episode.observation(len);
+        self.episodes.push_back(StoredEpisode {
+            first: self.next,
+            len,
+            end: episode.end(),
+            first_window: self.next_window,
+            last_observation: observation.into(),
+            last_mask: mask.into(),
+        });
+        self.next += len as u64;
+        self.next_window += windows(len, self.trace_length);
+    }
+
+    /// The episode of window `index`, `0..num_windows`, and the transition with which the window begins.
+    pub(super) fn window(&self, index: u64) -> (StoredStretch<'_>, usize) {
+        let number = self.episodes[0].first_window + index;
+        let after = self.episodes.partition_point(|episode| episode.first_window <= number);
+        let episode = &self.episodes[after - 1];
+        (StoredStretch { ring: self, episode }, (number - episode.first_window) as usize)
+    }
+
+    fn slot(&self, number: u64) -> usize {
+        (number % self.capacity as u64) as usize
+    }
+}
+
+/// One episode of the ring.
+pub(super) struct StoredStretch<'a> {
+    ring: &'a EpisodeRing,
+    episode: &'a StoredEpisode,
+}
+
+impl Stretch for StoredStretch<'_> {
+    fn len(&self) -> usize {
+        self.episode.len
+    }
+
+    fn end(&self) -> End {
+        self.episode.end
+    }
+
+    fn observation(&self, index: usize) -> (&[f32], &[bool]) {
+        if index == self.episode.len {
+            return (&self.episode.last_observation, &self.episode.last_mask);
+        }
+        let slot = self.ring.slot(self.episode.first + index as u64);
+        let (features, actions) = (self.ring.features, self.ring.num_actions);
+        (
+            &self.ring.observations[slot * features..][..features],
+            &self.ring.masks[slot * actions..][..actions],
+        )
+    }
+
+    fn transition(&self, index: usize) -> (Action, f32) {
+        let slot = self.ring.slot(self.episode.first + index as u64);
+        (self.ring.actions[slot], self.ring.rewards[slot])
+    }
+}

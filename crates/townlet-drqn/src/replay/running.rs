@@ -1,0 +1,73 @@
+//! An episode that is still being lived.
+
+use townlet_env::Action;
+
+use super::{End, Stretch};
+
+/// The steps of one environment since its episode began.
+#[derive(Clone, Debug)]
+pub(super) struct RunningEpisode {
+    features: usize,
+    num_actions: usize,
+    /// `[len + 1, features]`
+    pub(super) observations: Vec<f32>,
+    /// `[len + 1, num_actions]`
+    pub(super) masks: Vec<bool>,
+    pub(super) actions: Vec<Action>,
+    pub(super) rewards: Vec<f32>,
+    end: End,
+}
+
+impl RunningEpisode {
+    pub(super) fn new(features: usize, num_actions: usize) -> Self {
+        Self {
+            features,
+            num_actions,
+            observations: Vec::new(),
+            masks: Vec::new(),
+            actions: Vec::new(),
+            rewards: Vec::new(),
+            end: End::Open,
+        }
+    }
+
+    /// Forgets what was and begins with this observation.
+    pub(super) fn start(&mut self, observation: &[f32], mask: &[bool]) {
+        self.observations.clear();
+        self.masks.clear();
+        self.actions.clear();
+        self.rewards.clear();
+        self.end = End::Open;
+        self.observations.extend_from_slice(observation);
+        self.masks.extend_from_slice(mask);
+    }
+
+    pub(super) fn push(&mut self, action: Action, reward: f32, observation: &[f32], mask: &[bool], end: End) {
+        self.actions.push(action);
+        self.rewards.push(reward);
+        self.observations.extend_from_slice(observation);
+        self.masks.extend_from_slice(mask);
+        self.end = end;
+    }
+}
+
+impl Stretch for RunningEpisode {
+    fn len(&self) -> usize {
+        self.actions.len()
+    }
+
+    fn end(&self) -> End {
+        self.end
+    }
+
+    fn observation(&self, index: usize) -> (&[f32], &[bool]) {
+        (
+            &self.observations[index * self.features..][..self.features],
+            &self.masks[index * self.num_actions..][..self.num_actions],
+        )
+    }
+
+    fn transition(&self, index: usize) -> (Action, f32) {
+        (self.actions[index], self.rewards[index])
+    }
+}

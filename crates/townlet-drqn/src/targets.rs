@@ -1,0 +1,229 @@
+//! What the values are trained towards: the two-pass unroll.
+//!
+//! Pass 1 runs the online network over a sequence, with gradient. Pass 2 runs the target network over the
+//! same observations and the one after them, without. Each carries *its own* recurrent state from the
+//! sequence's start, so a value that depends on what was seen earlier is bootstrapped from a value that
+//! depends on it too. A target network whose state is dropped at every step values every later observation
+//! as if nothing had come before it, and whatever must be remembered cannot be learned.
+
+use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
+use serde::{Deserialize, Serialize};
+use townlet_nets::{LstmState, RecurrentSpatialQNetwork};
+
+use crate::config::DrqnConfig;
+use crate::replay::SequenceBatch;
+
+/// Whether the passes of an update carry their recurrent state from step to step.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Memory {
+    /// Both passes carry their state: the algorithm.
+    #[default]
+    Carried,
+    /// The online pass carries its state, the target pass starts every step from zeros. For teaching.
+    ResetTargetOnly,
+    /// Both passes start every step from zeros, so nothing is learned through time. For teaching.
+    ResetEachStep,
+}
+
+/// What the last step of a sequence is trained towards.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum LastStep {
+    /// Its reward and the value of the observation after it, like every other step.
+    #[default]
+    Bootstrap,
+    /// Its reward alone, as if the episode ended there. For teaching.
+    RewardOnly,
+}
+
+/// Over which actions a bootstrap maximises.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum BootstrapActions {
+    /// Those that the mask of the bootstrapped observation allows.
+    #[default]
+    Allowed,
+    /// All, also those that could not be taken. For teaching.
+    All,
+}
+
+/// Which network chooses the action that a bootstrap values.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum TargetEstimator {
+    /// The target network chooses and values (Mnih et al. 2015).
+    #[default]
+    Max,
+    /// The online network chooses, the target network values (double Q, van Hasselt et al. 2016).
+    Double,
+}
+
+/// The error between values and targets, averaged over all valid steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Loss {
+    /// The squared error.
+    #[default]
+    Mse,
+    /// Squared up to an error of 1, linear beyond (Huber 1964, δ = 1).
+    Huber,
+}
+
+/// Stands in for the value of an action that must not be chosen. Finite, because zero times infinity is
+/// not zero.
+const FORBIDDEN: f32 = -1e30;
+
+/// A [`SequenceBatch`] on a device, its rewards already summed to n-step returns.
+pub(crate) struct DeviceBatch {
+    /// `[batch, time + 1, features]`
+    pub(crate) observations: Tensor<3>,
+    /// The action taken at each step, `[batch, time, 1]`.
+    pub(crate) actions: Tensor<3, Int>,
+    /// 1 for a step that happened, 0 for padding, `[batch, time]`.
+    pub(crate) valid: Tensor<2>,
+    /// How many steps happened.
+    pub(crate) num_valid: usize,
+    /// The discounted sum of the rewards before the bootstrap, `[batch, time]`.
+    returns: Tensor<2>,
+    /// What the bootstrapped value is multiplied by: a power of the discount, or 0, `[batch, time]`.
+    coefficients: Tensor<2>,
+    /// At which step's successor each step bootstraps, `[batch, time]`.
+    bootstrap_at: Tensor<2, Int>,
+    /// The actions that must not be bootstrapped from, for observations 1 to `time`, `[batch, time, actions]`.
+    forbidden: Tensor<3, Bool>,
+}
+
+impl DeviceBatch {
+    pub(crate) fn upload(batch: &SequenceBatch, config: &DrqnConfig, device: &Device) -> Self {
+        let SequenceBatch { batch: rows, time, features, num_actions, .. } = *batch;
+        let bootstrap = Bootstrap::of(batch, config);
+        let forbidden: Vec<bool> = match config.bootstrap_actions {
+            BootstrapActions::All => vec![false; rows * time * num_actions],
+            BootstrapActions::Allowed => batch
+                .action_masks
+                .chunks_exact((time + 1) * num_actions)
+                .flat_map(|masks| masks[num_actions..].iter().map(|allowed| !allowed))
+                .collect(),
+        };
+        let actions: Vec<i32> = batch.actions.iter().map(|&action| i32::from(action)).collect();
+        let valid: Vec<f32> = batch.valid.iter().map(|&valid| f32::from(u8::from(valid))).collect();
+        let per_step = |values: Vec<f32>| Tensor::from_data(TensorData::new(values, [rows, time]), device);
+        Self {
+            observations: Tensor::from_data(
+                TensorData::new(batch.observations.clone(), [rows, time + 1, features]),
+                device,
+            ),
+            actions: Tensor::from_data(TensorData::new(actions, [rows, time, 1]), device),
+            valid: per_step(valid),
+            num_valid: batch.num_valid(),
+            returns: per_step(bootstrap.returns),
+            coefficients: per_step(bootstrap.coefficients),
+            bootstrap_at: Tensor::from_data(TensorData::new(bootstrap.at, [rows, time]), device),
+            forbidden: Tensor::from_data(TensorData::new(forbidden, [rows, time, num_actions]), device),
+        }
+    }
+
+    /// The targets of all steps, `[batch, time]`:
+    ///
+    /// y = r₀ + γ r₁ + … + γᵐ⁻¹ rₘ₋₁ + γᵐ · maxₐ Q(oₘ, a | hₘ)
+    ///
+    /// with Q and h from the target network, and nothing bootstrapped where the episode terminated.
+    ///
+    /// `choosers` are the values by which the bootstrapped action is chosen where that is not the target
+    /// network itself, `[batch, time + 1, actions]` over the same observations.
+    pub(crate) fn targets(
+        &self,
+        target: &RecurrentSpatialQNetwork,
+        memory: Memory,
+        choosers: Option<Tensor<3>>,
+    ) -> Tensor<2> {
+        let carried = memory == Memory::Carried;
+        let values = successors(unroll(target, self.observations.clone(), carried));
+        let [batch, time, _] = values.dims();
+        let best = match choosers {
+            None => values.mask_fill(self.forbidden.clone(), FORBIDDEN).max_dim(2),
+            Some(choosers) => {
+                let chosen = successors(choosers).mask_fill(self.forbidden.clone(), FORBIDDEN).argmax(2);
+                values.gather(2, chosen)
+            }
+        };
+        let bootstrapped = best.reshape([batch, time]).gather(1, self.bootstrap_at.clone());
+        self.returns.clone() + self.coefficients.clone() * bootstrapped
+    }
+}
+
+/// Values of observations 1 to `time` from those of 0 to `time`.
+fn successors(values: Tensor<3>) -> Tensor<3> {
+    let [batch, observations, actions] = values.dims();
+    values.slice([0..batch, 1..observations, 0..actions])
+}
+
+/// Values along a batch of sequences, from a zero state at their start; where the state is not `carried`,
+/// every step is a sequence of its own.
+///
+/// # Shapes
+///
+/// - `observations`: `[batch, time, features]`
+/// - values: `[batch, time, actions]`
+pub(crate) fn unroll(
+    network: &RecurrentSpatialQNetwork,
+    observations: Tensor<3>,
+    carried: bool,
+) -> Tensor<3> {
+    let [batch, time, features] = observations.dims();
+    let (sequences, steps) = if carried { (batch, time) } else { (batch * time, 1) };
+    let state = LstmState::zeros(sequences, network.hidden_size(), &observations.device());
+    let (values, _) = network.forward(observations.reshape([sequences, steps, features]), state);
+    let actions = values.dims()[2];
+    values.reshape([batch, time, actions])
+}
+
+/// The parts of the targets that no network is needed for, each `[batch, time]`.
+#[derive(Debug, PartialEq)]
+struct Bootstrap {
+    returns: Vec<f32>,
+    coefficients: Vec<f32>,
+    at: Vec<i32>,
+}
+
+impl Bootstrap {
+    fn of(batch: &SequenceBatch, config: &DrqnConfig) -> Self {
+        let slots = batch.batch * batch.time;
+        let mut bootstrap =
+            Self { returns: vec![0.0; slots], coefficients: vec![0.0; slots], at: vec![0; slots] };
+        for row in 0..batch.batch {
+            let valid = &batch.valid[row * batch.time..][..batch.time];
+            let steps = valid.iter().take_while(|&&valid| valid).count();
+            for t in 0..steps {
+                bootstrap.step(batch, config, row, t, steps);
+            }
+        }
+        bootstrap
+    }
+
+    /// Step `t` of sequence `row`, of whose steps the first `steps` happened.
+    fn step(&mut self, batch: &SequenceBatch, config: &DrqnConfig, row: usize, t: usize, steps: usize) {
+        let first = row * batch.time;
+        let end = (t + config.n_step).min(steps);
+        let mut discount = 1.0;
+        let mut sum = 0.0;
+        let mut last = t;
+        for k in t..end {
+            sum += discount * f64::from(config.reward_scale * batch.rewards[first + k]);
+            discount *= config.discount;
+            last = k;
+            if batch.terminated[first + k] || batch.truncated[first + k] {
+                break;
+            }
+        }
+        let masks = &batch.action_masks[(row * (batch.time + 1) + last + 1) * batch.num_actions..];
+        let nothing_allowed = config.bootstrap_actions == BootstrapActions::Allowed
+            && !masks[..batch.num_actions].contains(&true);
+        let cut = config.last_step == LastStep::RewardOnly && last + 1 == steps;
+        let ends = batch.terminated[first + last] || cut || nothing_allowed;
+        self.returns[first + t] = sum as f32;
+        self.coefficients[first + t] = if ends { 0.0 } else { discount as f32 };
+        self.at[first + t] = last as i32;
+    }
+}
