@@ -1,0 +1,69 @@
+//! `cargo xtask ci`: what the build server runs, and a developer before a pull request.
+//!
+//! A step that fails does not stop the next ones: one run tells everything that is wrong.
+
+use std::process::{Command, ExitCode};
+use std::time::Instant;
+
+use anyhow::Result;
+
+use crate::backend::Selection;
+use crate::test_all_backends;
+use crate::workspace::Workspace;
+
+/// Runs the command. The line with the test counts comes last.
+pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
+    let mut steps = Steps::default();
+
+    steps.cargo(workspace.cargo("fmt").args(["--all", "--", "--check"]))?;
+    steps.cargo(workspace.cargo("clippy").args([
+        "--workspace",
+        "--all-targets",
+        "--all-features",
+        "--",
+        "-Dwarnings",
+    ]))?;
+    steps.cargo(
+        workspace
+            .cargo("doc")
+            .args(["--workspace", "--no-deps", "--all-features"])
+            .env("RUSTDOCFLAGS", "-Dwarnings"),
+    )?;
+    let mut totals = String::new();
+    steps.step("cargo xtask test-all-backends", || {
+        let report = test_all_backends::run(workspace, &Selection::default())?;
+        totals = report.totals();
+        Ok(report.exit_code() == ExitCode::SUCCESS)
+    })?;
+
+    println!("\n{}\n{totals}", steps.summary.join("\n"));
+    Ok(if steps.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
+}
+
+/// The steps run so far.
+#[derive(Default)]
+struct Steps {
+    summary: Vec<String>,
+    failed: bool,
+}
+
+impl Steps {
+    fn cargo(&mut self, command: &mut Command) -> Result<()> {
+        let arguments: Vec<_> = command.get_args().map(|argument| argument.to_string_lossy()).collect();
+        let name = format!("cargo {}", arguments.join(" "));
+        self.step(&name, || Ok(command.status()?.success()))
+    }
+
+    /// Runs one step; `run` returns whether it succeeded.
+    fn step(&mut self, name: &str, run: impl FnOnce() -> Result<bool>) -> Result<()> {
+        println!("\n== {name} ==");
+        let start = Instant::now();
+        let succeeded = run()?;
+        self.failed |= !succeeded;
+        let verdict = if succeeded { "ok" } else { "FAILED" };
+        let line = format!("{verdict:<6} {:>7.1} s  {name}", start.elapsed().as_secs_f64());
+        println!("{line}");
+        self.summary.push(line);
+        Ok(())
+    }
+}
