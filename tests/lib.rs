@@ -1,0 +1,1 @@
+//! Suites that cross crates. There is nothing to link against here; see `suite/main.rs`.

@@ -1,0 +1,161 @@
+//! Acting: memory lasts for an episode, no update touches it, and masks hold.
+
+use burn::module::Module;
+use burn::tensor::Device;
+use townlet_drqn::{Actor, DrqnConfig, EpsilonSchedule, Trainer, UpdateSchedule};
+use townlet_env::probes::{DelayedTMaze, PassiveTMaze, ProbeEnv};
+use townlet_env::{Action, Level, Town, VectorEnv};
+use townlet_nets::{LstmState, RecurrentSpatialQConfig, state_dict};
+
+use crate::case::{CLOSE, cases, largest_difference, values};
+use crate::small;
+
+cases![
+    memory_is_wiped_exactly_where_an_episode_ends,
+    a_new_network_keeps_the_memory,
+    acting_memory_survives_updates,
+    a_masked_action_is_never_taken,
+    training_is_the_same_for_the_same_seed,
+];
+
+fn state(actor: &LstmState) -> Vec<f32> {
+    [values(actor.hidden.clone()), values(actor.cell.clone())].concat()
+}
+
+fn memory_is_wiped_exactly_where_an_episode_ends(device: &Device) {
+    let layout = small::layout();
+    let mut actor = Actor::new(small::network(layout.clone()).init(1, device), 3);
+    actor.values(&small::numbers("see", 3 * layout.len()));
+    let before = values(actor.state().hidden.clone());
+    actor.forget(&[false, true, false]);
+    let after = values(actor.state().hidden.clone());
+    let hidden = after.len() / 3;
+    assert_eq!(before[..hidden], after[..hidden]);
+    assert_eq!(after[hidden..2 * hidden], vec![0.0; hidden]);
+    assert_eq!(before[2 * hidden..], after[2 * hidden..]);
+    assert!(before[hidden..2 * hidden].iter().any(|&h| h != 0.0), "there was something to forget");
+}
+
+fn a_new_network_keeps_the_memory(device: &Device) {
+    let layout = small::layout();
+    let config = small::network(layout.clone());
+    let mut actor = Actor::new(config.init(1, device), 2);
+    actor.values(&small::numbers("see", 2 * layout.len()));
+    let before = state(actor.state());
+    actor.set_network(config.init(2, device));
+    assert_eq!(state(actor.state()), before);
+}
+
+/// Steps a trainer with updates at every step, and beside it an actor that has the same network at every
+/// moment but never meets an update: their memories must stay equal, through updates and episode ends.
+fn acting_memory_survives_updates(device: &Device) {
+    let env = || ProbeEnv::new(DelayedTMaze::new(1, 2), 2);
+    let network = network_for(&env());
+    let config = DrqnConfig {
+        batch_size: 2,
+        trace_length: 3,
+        schedule: UpdateSchedule { learning_starts: 4, update_every: 2, target_copy_every: 2 },
+        // Random actions, the same on every backend; the memory does not depend on values then.
+        epsilon: EpsilonSchedule::Linear { start: 1.0, end: 1.0, steps: 1 },
+        ..small::config()
+    };
+    let mut trainer = Trainer::new(env(), &network, config, 9, device).expect("valid settings");
+    let mut twin = Actor::new(network.init(9, device), 2);
+    for round in 0..12 {
+        let seen = trainer.env().observations().to_vec();
+        let acting = trainer.learner().acting_network();
+        trainer.round(&mut ()).expect("training goes on");
+        twin.set_network(acting);
+        twin.values(&seen);
+        if (round + 1) % 6 == 0 {
+            // Every episode of this maze lasts corridor + delay + 3 = 6 steps.
+            twin.forget(&[true, true]);
+        }
+        let difference = largest_difference(&state(trainer.actor().state()), &state(twin.state()));
+        assert!(difference <= CLOSE, "after round {round} the memories differ by {difference}");
+    }
+    assert!(trainer.progress().updates > 8, "there must have been updates: {:?}", trainer.progress());
+    assert_eq!(trainer.progress().episodes, 4);
+}
+
+fn network_for(env: &impl VectorEnv) -> RecurrentSpatialQConfig {
+    RecurrentSpatialQConfig {
+        num_actions: env.num_actions(),
+        ..small::network(env.observation_layout().clone())
+    }
+}
+
+/// Notes every action that was taken against the mask it was taken under.
+struct MaskWatch {
+    town: Town,
+    taken: usize,
+}
+
+impl VectorEnv for MaskWatch {
+    fn num_envs(&self) -> usize {
+        self.town.num_envs()
+    }
+    fn num_actions(&self) -> usize {
+        self.town.num_actions()
+    }
+    fn observation_layout(&self) -> &townlet_env::ObservationLayout {
+        self.town.observation_layout()
+    }
+    fn reset(&mut self, seed: u64) {
+        self.town.reset(seed);
+    }
+    fn observations(&self) -> &[f32] {
+        self.town.observations()
+    }
+    fn action_masks(&self) -> &[bool] {
+        self.town.action_masks()
+    }
+    fn step(&mut self, actions: &[Action]) -> Result<townlet_env::Step<'_>, townlet_env::StepError> {
+        let num_actions = self.num_actions();
+        for (env, &action) in actions.iter().enumerate() {
+            assert!(
+                self.town.action_masks()[env * num_actions + usize::from(action)],
+                "agent {env} took action {action}, which is masked"
+            );
+            self.taken += 1;
+        }
+        self.town.step(actions)
+    }
+}
+
+/// Greedy, half random and all random agents, through updates.
+fn a_masked_action_is_never_taken(device: &Device) {
+    let town = Town::new(Level::builtin("pomdp").expect("built in"), 6).expect("a valid level");
+    let env = MaskWatch { town, taken: 0 };
+    let network = network_for(&env);
+    let config = DrqnConfig {
+        batch_size: 2,
+        trace_length: 3,
+        schedule: UpdateSchedule { learning_starts: 60, update_every: 60, target_copy_every: 2 },
+        epsilon: EpsilonSchedule::Ladder { base: 0.9, exponent: 80.0 },
+        ..small::config()
+    };
+    let mut trainer = Trainer::new(env, &network, config, 2, device).expect("valid settings");
+    trainer.train(360, &mut ()).expect("training goes on");
+    assert_eq!(trainer.env().taken, 360);
+    assert!(trainer.progress().updates > 0);
+}
+
+fn training_is_the_same_for_the_same_seed(device: &Device) {
+    let run = |seed| {
+        let env = ProbeEnv::new(PassiveTMaze::new(3), 2);
+        let network = network_for(&env);
+        let config = DrqnConfig {
+            batch_size: 2,
+            trace_length: 3,
+            schedule: UpdateSchedule { learning_starts: 8, update_every: 4, target_copy_every: 2 },
+            epsilon: EpsilonSchedule::Linear { start: 1.0, end: 0.2, steps: 20 },
+            ..small::config()
+        };
+        let mut trainer = Trainer::new(env, &network, config, seed, device).expect("valid settings");
+        trainer.train(24, &mut ()).expect("training goes on");
+        state_dict(&trainer.learner().online().valid())
+    };
+    assert!(run(4) == run(4), "two runs with one seed differ");
+    assert!(run(4) != run(5), "two seeds give one run");
+}

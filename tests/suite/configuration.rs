@@ -1,0 +1,135 @@
+//! Every setting does something: changing it changes what a run comes to.
+
+use std::collections::BTreeSet;
+
+use burn::tensor::Device;
+use townlet_drqn::{
+    BootstrapActions, DrqnConfig, EpsilonSchedule, LastStep, Loss, Memory, TargetEstimator, Trainer,
+    UpdateSchedule,
+};
+use townlet_env::{Level, Town, VectorEnv};
+use townlet_nets::{Backend, RecurrentSpatialQConfig, StateDict, state_dict};
+
+use crate::case::cases;
+use crate::small;
+
+cases![
+    every_key_of_the_learner_has_an_effect skips &[
+        (Backend::Wgpu, "twenty training runs of a minute each under a software driver"),
+    ],
+    every_size_of_the_network_has_an_effect,
+];
+
+/// Settings under which everything matters within a few updates: the replay overflows, the target network
+/// is copied, the gradient is clipped, errors are larger than 1.
+fn base() -> DrqnConfig {
+    DrqnConfig {
+        learning_rate: 1e-2,
+        max_grad_norm: 0.5,
+        replay_capacity: 50,
+        batch_size: 3,
+        trace_length: 4,
+        schedule: UpdateSchedule { learning_starts: 20, update_every: 8, target_copy_every: 3 },
+        epsilon: EpsilonSchedule::Linear { start: 1.0, end: 0.5, steps: 100 },
+        ..DrqnConfig::default()
+    }
+}
+
+/// A short run in the town, cut off every seven steps so that there are truncations.
+fn run(config: DrqnConfig, device: &Device) -> StateDict {
+    let level = Level { step_limit: 7, ..Level::builtin("pomdp").expect("built in") };
+    let town = Town::new(level, 2).expect("a valid level");
+    let layout = town.observation_layout().clone();
+    let network = RecurrentSpatialQConfig { num_actions: town.num_actions(), ..small::network(layout) };
+    let mut trainer = Trainer::new(town, &network, config, 1, device).expect("valid settings");
+    trainer.train(120, &mut ()).expect("training goes on");
+    assert!(trainer.progress().updates > 8, "{:?}", trainer.progress());
+    state_dict(trainer.learner().target())
+}
+
+fn every_key_of_the_learner_has_an_effect(device: &Device) {
+    let ladder = |base, exponent| EpsilonSchedule::Ladder { base, exponent };
+    let linear = |start, end, steps| EpsilonSchedule::Linear { start, end, steps };
+    let schedule = base().schedule;
+    let changes: Vec<(&str, DrqnConfig)> = vec![
+        ("discount", DrqnConfig { discount: 0.5, ..base() }),
+        ("n_step", DrqnConfig { n_step: 3, ..base() }),
+        ("memory", DrqnConfig { memory: Memory::ResetTargetOnly, ..base() }),
+        ("memory", DrqnConfig { memory: Memory::ResetEachStep, ..base() }),
+        ("last_step", DrqnConfig { last_step: LastStep::RewardOnly, ..base() }),
+        ("bootstrap_actions", DrqnConfig { bootstrap_actions: BootstrapActions::All, ..base() }),
+        ("estimator", DrqnConfig { estimator: TargetEstimator::Double, ..base() }),
+        ("loss", DrqnConfig { loss: Loss::Huber, ..base() }),
+        ("reward_scale", DrqnConfig { reward_scale: 0.1, ..base() }),
+        ("learning_rate", DrqnConfig { learning_rate: 2e-2, ..base() }),
+        ("adam_epsilon", DrqnConfig { adam_epsilon: 1e-3, ..base() }),
+        ("max_grad_norm", DrqnConfig { max_grad_norm: 0.05, ..base() }),
+        ("replay_capacity", DrqnConfig { replay_capacity: 30, ..base() }),
+        ("batch_size", DrqnConfig { batch_size: 4, ..base() }),
+        ("trace_length", DrqnConfig { trace_length: 5, ..base() }),
+        (
+            "schedule.learning_starts",
+            DrqnConfig { schedule: UpdateSchedule { learning_starts: 40, ..schedule }, ..base() },
+        ),
+        (
+            "schedule.update_every",
+            DrqnConfig { schedule: UpdateSchedule { update_every: 10, ..schedule }, ..base() },
+        ),
+        (
+            "schedule.target_copy_every",
+            DrqnConfig { schedule: UpdateSchedule { target_copy_every: 2, ..schedule }, ..base() },
+        ),
+        ("epsilon.kind", DrqnConfig { epsilon: ladder(0.4, 7.0), ..base() }),
+        ("epsilon.start", DrqnConfig { epsilon: linear(0.6, 0.5, 100), ..base() }),
+        ("epsilon.end", DrqnConfig { epsilon: linear(1.0, 0.0, 100), ..base() }),
+        ("epsilon.steps", DrqnConfig { epsilon: linear(1.0, 0.5, 10), ..base() }),
+    ];
+
+    let covered: BTreeSet<String> = changes.iter().map(|(key, _)| (*key).to_owned()).collect();
+    let json = serde_json::to_value(base()).expect("settings can be written");
+    let mut keys = BTreeSet::new();
+    for (key, value) in json.as_object().expect("settings are a table") {
+        match value.as_object() {
+            Some(inner) => keys.extend(inner.keys().map(|inner| format!("{key}.{inner}"))),
+            None => {
+                keys.insert(key.clone());
+            }
+        }
+    }
+    assert_eq!(covered, keys, "this test must change every key there is");
+
+    let unchanged = run(base(), device);
+    assert!(run(base(), device) == unchanged, "two runs with the same settings differ");
+    for (key, config) in changes {
+        assert!(run(config, device) != unchanged, "changing {key} changed nothing");
+    }
+    let (gentle, steep) = (ladder(0.4, 1.0), ladder(0.4, 7.0));
+    let with = |epsilon| run(DrqnConfig { epsilon, ..base() }, device);
+    assert!(with(gentle) != with(steep), "changing epsilon.exponent changed nothing");
+    assert!(with(ladder(0.9, 7.0)) != with(steep), "changing epsilon.base changed nothing");
+}
+
+fn every_size_of_the_network_has_an_effect(device: &Device) {
+    let base = small::network(small::layout());
+    let shapes = |config: &RecurrentSpatialQConfig| -> Vec<(String, Vec<usize>)> {
+        state_dict(&config.init(1, device)).into_iter().map(|(name, array)| (name, array.shape)).collect()
+    };
+    let no_clock =
+        townlet_env::ObservationLayout::builder().window(3).position().meters(3).affordance(2).build();
+    let changes = [
+        ("layout", RecurrentSpatialQConfig { layout: no_clock, ..base.clone() }),
+        ("num_actions", RecurrentSpatialQConfig { num_actions: 4, ..base.clone() }),
+        ("hidden", RecurrentSpatialQConfig { hidden: 13, ..base.clone() }),
+        ("vision_channels", RecurrentSpatialQConfig { vision_channels: [4, 4], ..base.clone() }),
+        ("vision_features", RecurrentSpatialQConfig { vision_features: 9, ..base.clone() }),
+        ("encoder_features", RecurrentSpatialQConfig { encoder_features: 5, ..base.clone() }),
+        ("head_features", RecurrentSpatialQConfig { head_features: 9, ..base.clone() }),
+    ];
+    let covered: BTreeSet<String> = changes.iter().map(|(key, _)| (*key).to_owned()).collect();
+    let json = serde_json::to_value(&base).expect("sizes can be written");
+    let keys: BTreeSet<String> = json.as_object().expect("sizes are a table").keys().cloned().collect();
+    assert_eq!(covered, keys, "this test must change every size there is");
+    for (key, config) in changes {
+        assert!(shapes(&config) != shapes(&base), "changing {key} changed nothing");
+    }
+}

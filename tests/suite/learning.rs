@@ -1,0 +1,102 @@
+//! Learning: what only a carried target network can learn, and values that are known exactly.
+
+use burn::tensor::{Device, Tensor, TensorData};
+use townlet_drqn::{DrqnConfig, EpsilonSchedule, Memory, RecurrentPolicy, Trainer, UpdateSchedule, evaluate};
+use townlet_env::VectorEnv;
+use townlet_env::probes::{Chain, DelayedTMaze, Probe, ProbeEnv};
+use townlet_nets::{Backend, RecurrentSpatialQConfig};
+
+use crate::case::{cases, values};
+
+const TOO_SLOW: &[(Backend, &str)] =
+    &[(Backend::Wgpu, "a thousand updates at half a second each under a software driver")];
+
+cases![
+    a_carried_target_solves_the_delayed_t_maze skips TOO_SLOW,
+    a_reset_target_stays_at_chance_in_the_delayed_t_maze skips TOO_SLOW,
+    the_chain_learns_its_exact_values skips TOO_SLOW,
+];
+
+fn network(env: &impl VectorEnv, hidden: usize) -> RecurrentSpatialQConfig {
+    RecurrentSpatialQConfig {
+        hidden,
+        encoder_features: 16,
+        head_features: 16,
+        ..RecurrentSpatialQConfig::new(env.observation_layout().clone(), env.num_actions())
+    }
+}
+
+/// The mean greedy return of an agent trained in the delayed T-maze.
+fn delayed_t_maze(memory: Memory, device: &Device) -> f64 {
+    let maze = DelayedTMaze::new(1, 2);
+    let env = ProbeEnv::new(maze, 16);
+    let config = DrqnConfig {
+        memory,
+        discount: 0.95,
+        learning_rate: 3e-3,
+        batch_size: 32,
+        trace_length: maze.episode_steps() as usize,
+        schedule: UpdateSchedule { learning_starts: 500, update_every: 16, target_copy_every: 40 },
+        epsilon: EpsilonSchedule::Linear { start: 1.0, end: 0.2, steps: 4_000 },
+        ..DrqnConfig::default()
+    };
+    let network = network(&env, 24);
+    let mut trainer = Trainer::new(env, &network, config, 1, device).expect("valid settings");
+    trainer.train(16_000, &mut ()).expect("training goes on");
+
+    let mut env = ProbeEnv::new(maze, 64);
+    let mut policy = RecurrentPolicy::new(trainer.learner().acting_network(), 64, 0.0, 0);
+    let outcomes = evaluate(&mut env, &mut policy, 77, |_, _, _| {}).expect("the maze steps");
+    outcomes.iter().map(|outcome| outcome.total_reward).sum::<f64>() / outcomes.len() as f64
+}
+
+fn a_carried_target_solves_the_delayed_t_maze(device: &Device) {
+    let found = delayed_t_maze(Memory::Carried, device);
+    assert_eq!(found, 1.0, "the mean greedy return");
+}
+
+fn a_reset_target_stays_at_chance_in_the_delayed_t_maze(device: &Device) {
+    for memory in [Memory::ResetTargetOnly, Memory::ResetEachStep] {
+        let found = delayed_t_maze(memory, device);
+        assert!(found.abs() < 0.5, "{memory:?}: the mean greedy return is {found}, chance is 0");
+    }
+}
+
+fn the_chain_learns_its_exact_values(device: &Device) {
+    const DISCOUNT: f64 = 0.9;
+    let env = ProbeEnv::new(Chain, 8);
+    let config = DrqnConfig {
+        discount: DISCOUNT,
+        learning_rate: 3e-3,
+        batch_size: 16,
+        trace_length: 4,
+        schedule: UpdateSchedule { learning_starts: 100, update_every: 8, target_copy_every: 25 },
+        epsilon: EpsilonSchedule::Linear { start: 1.0, end: 1.0, steps: 1 },
+        ..DrqnConfig::default()
+    };
+    let network = network(&env, 16);
+    let mut trainer = Trainer::new(env, &network, config, 1, device).expect("valid settings");
+    trainer.train(8_000, &mut ()).expect("training goes on");
+
+    let network = trainer.learner().acting_network();
+    let features = Chain.num_features();
+    // Straight on: state 0, then state 1.
+    let mut state = network.initial_state(1);
+    for cell in 0..2 {
+        let mut row = vec![0.0; features];
+        row[cell] = 1.0;
+        let observation = Tensor::from_data(TensorData::new(row, [1, 1, features]), device);
+        let (q, next) = network.forward(observation, state);
+        state = next;
+        let found = values(q);
+        // In state 1 staying is masked, so its value is never learned.
+        for action in cell..Chain.num_actions() {
+            let expected = Chain::value(cell, action as u8, DISCOUNT as f32);
+            assert!(
+                (found[action] - expected).abs() < 0.05,
+                "state {cell}, action {action}: learned {}, exact {expected}",
+                found[action]
+            );
+        }
+    }
+}

@@ -1,0 +1,101 @@
+//! Whole updates: what they move, what they leave alone, and when the target network follows.
+
+use burn::tensor::Device;
+use townlet_drqn::{DrqnConfig, Learner, LearnerError, UpdateSchedule};
+use townlet_nets::{StateDict, state_dict};
+
+use crate::case::cases;
+use crate::small;
+
+cases![
+    target_copies_happen_exactly_when_scheduled,
+    an_update_reduces_the_loss_of_its_own_batch,
+    a_diverging_update_is_refused_and_changes_nothing,
+    the_same_seed_gives_the_same_updates,
+    the_gradient_is_clipped_by_its_global_norm skips &[
+        (townlet_nets::Backend::Wgpu, "holds on the host's arithmetic alone, and costs a shader compilation"),
+    ],
+];
+
+fn learner(config: DrqnConfig, device: &Device) -> Learner {
+    Learner::new(&small::network(small::layout()), config, 5, device)
+}
+
+fn parameters(learner: &Learner) -> (StateDict, StateDict) {
+    (state_dict(learner.online()), state_dict(learner.target()))
+}
+
+fn target_copies_happen_exactly_when_scheduled(device: &Device) {
+    let schedule = UpdateSchedule { target_copy_every: 3, ..UpdateSchedule::default() };
+    let mut learner = learner(DrqnConfig { schedule, ..small::config() }, device);
+    let batch = small::batch(&small::layout());
+    let (online, mut held) = parameters(&learner);
+    assert!(online == held, "the target network starts as a copy");
+    for update in 1..=7 {
+        let report = learner.update(&batch).expect("finite");
+        let (online, target) = parameters(&learner);
+        assert_eq!(report.updates, update);
+        assert_eq!(report.target_copied, update % 3 == 0, "update {update}");
+        if report.target_copied {
+            assert!(target == online, "update {update} must copy");
+            held = target;
+        } else {
+            assert!(target == held, "update {update} must leave the target network alone");
+            assert!(target != online, "update {update} must move the online network");
+        }
+    }
+}
+
+fn an_update_reduces_the_loss_of_its_own_batch(device: &Device) {
+    let mut learner = learner(small::config(), device);
+    let batch = small::batch(&small::layout());
+    let first = learner.update(&batch).expect("finite").loss;
+    for _ in 0..8 {
+        learner.update(&batch).expect("finite");
+    }
+    let last = learner.update(&batch).expect("finite").loss;
+    assert!(last < 0.5 * first, "the loss went from {first} to {last}");
+}
+
+fn a_diverging_update_is_refused_and_changes_nothing(device: &Device) {
+    let mut learner = learner(small::config(), device);
+    let mut batch = small::batch(&small::layout());
+    batch.rewards[1] = f32::INFINITY;
+    let before = parameters(&learner);
+    let error = learner.update(&batch).expect_err("an infinite reward");
+    assert!(matches!(error, LearnerError::Diverged { updates: 1, .. }), "{error}");
+    assert!(parameters(&learner) == before);
+    assert_eq!(learner.updates(), 0);
+}
+
+fn the_same_seed_gives_the_same_updates(device: &Device) {
+    let batch = small::batch(&small::layout());
+    let run = || {
+        let mut learner = learner(small::config(), device);
+        for _ in 0..3 {
+            learner.update(&batch).expect("finite");
+        }
+        state_dict(learner.online())
+    };
+    assert!(run() == run(), "two runs with one seed differ");
+}
+
+/// With plain steps of Adam the size of a gradient does not show, so this looks at what a tiny limit does
+/// to the second moment: clipped to almost nothing, Adam's epsilon swallows the step.
+fn the_gradient_is_clipped_by_its_global_norm(device: &Device) {
+    let batch = small::batch(&small::layout());
+    let moved = |max_grad_norm: f64| {
+        let mut learner = learner(DrqnConfig { max_grad_norm, ..small::config() }, device);
+        let before = state_dict(learner.online());
+        let report = learner.update(&batch).expect("finite");
+        let after = state_dict(learner.online());
+        let square = |name: &String| -> f32 {
+            before[name].values.iter().zip(&after[name].values).map(|(a, b)| (a - b).powi(2)).sum()
+        };
+        (report.grad_norm, before.keys().map(square).sum::<f32>().sqrt())
+    };
+    let (norm, free) = moved(1e6);
+    let (same_norm, clipped) = moved(1e-9);
+    assert_eq!(norm, same_norm, "the norm is reported as it was before clipping");
+    assert!(clipped < 0.2 * free, "clipped to 1e-9, the parameters moved by {clipped}, free by {free}");
+}
