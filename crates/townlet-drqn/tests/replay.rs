@@ -1,0 +1,229 @@
+//! The replay, with episodes whose every number says where it comes from.
+
+use proptest::prelude::*;
+use townlet_drqn::{EmptyReplay, SequenceBatch, SequenceReplay};
+use townlet_env::{Action, Step, stream};
+
+const FEATURES: usize = 2;
+const ACTIONS: usize = 3;
+
+/// What happens to one environment at one step.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Next {
+    On,
+    Terminated,
+    Truncated,
+}
+
+/// Writes its own position into everything: observation `[episode, step]`, reward `episode + step / 1000`,
+/// action `step % 3`, and a mask that forbids exactly action `step % 3`.
+struct Clockwork {
+    episode: Vec<u32>,
+    step: Vec<u32>,
+    next_episode: u32,
+    replay: SequenceReplay,
+}
+
+fn observation(episode: u32, step: u32) -> [f32; FEATURES] {
+    [episode as f32, step as f32]
+}
+
+fn mask(step: u32) -> [bool; ACTIONS] {
+    std::array::from_fn(|action| action as u32 != step % 3)
+}
+
+impl Clockwork {
+    fn new(envs: usize, capacity: usize, trace_length: usize) -> Self {
+        let mut replay = SequenceReplay::new(capacity, trace_length, envs, FEATURES, ACTIONS);
+        let episode: Vec<u32> = (0..envs as u32).collect();
+        let observations: Vec<f32> = episode.iter().flat_map(|&episode| observation(episode, 0)).collect();
+        let masks: Vec<bool> = episode.iter().flat_map(|_| mask(0)).collect();
+        replay.start(&observations, &masks);
+        Self { next_episode: envs as u32, step: vec![0; envs], episode, replay }
+    }
+
+    fn step(&mut self, nexts: &[Next]) {
+        let actions: Vec<Action> = self.step.iter().map(|step| (step % 3) as Action).collect();
+        let rewards: Vec<f32> =
+            self.episode.iter().zip(&self.step).map(|(&e, &s)| e as f32 + s as f32 / 1000.0).collect();
+        let (mut observations, mut masks) = (Vec::new(), Vec::new());
+        let (mut finals, mut final_masks) = (Vec::new(), Vec::new());
+        for (env, next) in nexts.iter().enumerate() {
+            finals.extend(observation(self.episode[env], self.step[env] + 1));
+            final_masks.extend(mask(self.step[env] + 1));
+            if *next == Next::On {
+                self.step[env] += 1;
+            } else {
+                (self.episode[env], self.step[env]) = (self.next_episode, 0);
+                self.next_episode += 1;
+            }
+            observations.extend(observation(self.episode[env], self.step[env]));
+            masks.extend(mask(self.step[env]));
+        }
+        let terminated: Vec<bool> = nexts.iter().map(|&next| next == Next::Terminated).collect();
+        let truncated: Vec<bool> = nexts.iter().map(|&next| next == Next::Truncated).collect();
+        self.replay.record(
+            &actions,
+            &Step {
+                observations: &observations,
+                action_masks: &masks,
+                rewards: &rewards,
+                terminated: &terminated,
+                truncated: &truncated,
+                final_observations: &finals,
+                final_action_masks: &final_masks,
+            },
+        );
+    }
+
+    fn sample(&self, batch_size: usize, seed: u64) -> SequenceBatch {
+        let mut batch = SequenceBatch::new();
+        self.replay.sample(batch_size, &mut stream(seed, "test", 0, 0), &mut batch).expect("not empty");
+        batch
+    }
+}
+
+/// Checks that sequence `row` is one unbroken piece of one episode and says its first episode and step.
+fn check(batch: &SequenceBatch, row: usize) -> Result<(u32, u32, usize), TestCaseError> {
+    let time = batch.time;
+    let at = |t: usize| &batch.observations[(row * (time + 1) + t) * FEATURES..][..FEATURES];
+    let (episode, start) = (at(0)[0] as u32, at(0)[1] as u32);
+    let steps = batch.valid[row * time..][..time].iter().take_while(|&&valid| valid).count();
+    prop_assert!(steps > 0);
+    prop_assert!(batch.valid[row * time + steps..][..time - steps].iter().all(|valid| !valid));
+    for t in 0..=steps {
+        let step = start + t as u32;
+        prop_assert_eq!(at(t), observation(episode, step));
+        prop_assert_eq!(&batch.action_masks[(row * (time + 1) + t) * ACTIONS..][..ACTIONS], mask(step));
+    }
+    for t in 0..steps {
+        let step = start + t as u32;
+        let slot = row * time + t;
+        prop_assert_eq!(batch.actions[slot], (step % 3) as Action);
+        prop_assert_eq!(batch.rewards[slot], episode as f32 + step as f32 / 1000.0);
+        let ended = batch.terminated[slot] || batch.truncated[slot];
+        prop_assert!(!ended || t + 1 == steps, "an end in the middle of a window");
+    }
+    Ok((episode, start, steps))
+}
+
+fn next() -> impl Strategy<Value = Next> {
+    prop_oneof![6 => Just(Next::On), 1 => Just(Next::Terminated), 1 => Just(Next::Truncated)]
+}
+
+proptest! {
+    /// Whatever happened, a sampled window is an unbroken piece of one episode, with the right masks,
+    /// actions, rewards and ends, and nothing but padding after it.
+    #[test]
+    fn a_window_never_mixes_episodes(
+        steps in prop::collection::vec(prop::collection::vec(next(), 3), 1..120),
+        capacity in 1_usize..60,
+        trace_length in 1_usize..9,
+        seed: u64,
+    ) {
+        let mut clockwork = Clockwork::new(3, capacity, trace_length);
+        for nexts in &steps {
+            clockwork.step(nexts);
+        }
+        let batch = clockwork.sample(16, seed);
+        for row in 0..batch.batch {
+            check(&batch, row)?;
+        }
+    }
+
+    /// Finished episodes never take more room than there is.
+    #[test]
+    fn the_capacity_is_kept(
+        ends in prop::collection::vec(1_usize..12, 1..60),
+        capacity in 1_usize..40,
+    ) {
+        let mut clockwork = Clockwork::new(1, capacity, 4);
+        for length in ends {
+            for _ in 1..length {
+                clockwork.step(&[Next::On]);
+            }
+            clockwork.step(&[Next::Terminated]);
+            prop_assert!(clockwork.replay.len() <= capacity);
+            prop_assert!(!clockwork.replay.is_empty());
+        }
+    }
+}
+
+#[test]
+fn an_empty_replay_says_so() {
+    let replay = SequenceReplay::new(10, 4, 1, FEATURES, ACTIONS);
+    let sampled = replay.sample(1, &mut stream(0, "test", 0, 0), &mut SequenceBatch::new());
+    assert_eq!(sampled, Err(EmptyReplay));
+}
+
+#[test]
+fn terminations_and_truncations_stay_apart() {
+    for (next, terminated, truncated) in [(Next::Terminated, true, false), (Next::Truncated, false, true)] {
+        let mut clockwork = Clockwork::new(1, 10, 2);
+        clockwork.step(&[Next::On]);
+        clockwork.step(&[next]);
+        let batch = clockwork.sample(1, 0);
+        assert_eq!(batch.terminated, [false, terminated]);
+        assert_eq!(batch.truncated, [false, truncated]);
+    }
+}
+
+#[test]
+fn a_short_episode_is_padded_and_not_dropped() {
+    let mut clockwork = Clockwork::new(1, 10, 5);
+    clockwork.step(&[Next::On]);
+    clockwork.step(&[Next::Terminated]);
+    let batch = clockwork.sample(1, 0);
+    assert_eq!(batch.valid, [true, true, false, false, false]);
+    assert_eq!(batch.num_valid(), 2);
+    // The observation in which it ended is there, for the last step to look at.
+    assert_eq!(batch.observations[2 * FEATURES..3 * FEATURES], observation(0, 2));
+}
+
+#[test]
+fn a_running_episode_can_be_sampled_as_far_as_it_has_come() {
+    let mut clockwork = Clockwork::new(1, 10, 3);
+    for _ in 0..3 {
+        clockwork.step(&[Next::On]);
+    }
+    let batch = clockwork.sample(1, 0);
+    assert_eq!(batch.valid, [true; 3]);
+    assert_eq!(batch.terminated, [false; 3]);
+    assert_eq!(batch.truncated, [false; 3]);
+    assert_eq!(batch.observations[3 * FEATURES..], observation(0, 3));
+}
+
+/// An episode longer than the whole replay is kept as far as it fits, and does not empty the replay.
+#[test]
+fn an_episode_longer_than_the_capacity_keeps_its_newest_part() {
+    let mut clockwork = Clockwork::new(1, 8, 4);
+    for _ in 0..30 {
+        clockwork.step(&[Next::On]);
+    }
+    clockwork.step(&[Next::Terminated]);
+    let replay = &clockwork.replay;
+    assert!(!replay.is_empty() && replay.len() <= 8, "{} transitions", replay.len());
+    let newest = (0..50).map(|seed| check(&clockwork.sample(1, seed), 0).expect("unbroken").1).max();
+    assert!(newest >= Some(24), "the newest window begins at step {newest:?}");
+}
+
+/// One long and one short episode: windows of the long one must come up as often as there are more of them.
+#[test]
+fn every_window_is_equally_likely() {
+    let mut clockwork = Clockwork::new(1, 200, 4);
+    for length in [103, 4] {
+        for _ in 1..length {
+            clockwork.step(&[Next::On]);
+        }
+        clockwork.step(&[Next::Terminated]);
+    }
+    // 100 windows in the first episode, 1 in the second.
+    let batch = clockwork.sample(20_000, 1);
+    let mut counts = [0_u32; 101];
+    for row in 0..batch.batch {
+        let (episode, start, _) = check(&batch, row).expect("unbroken");
+        counts[if episode == 0 { start as usize } else { 100 }] += 1;
+    }
+    // 198 expected each, standard deviation 14.
+    assert!(counts.iter().all(|&count| (125..275).contains(&count)), "{counts:?}");
+}
