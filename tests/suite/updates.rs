@@ -12,9 +12,7 @@ cases![
     an_update_reduces_the_loss_of_its_own_batch,
     a_diverging_update_is_refused_and_changes_nothing,
     the_same_seed_gives_the_same_updates,
-    the_gradient_is_clipped_by_its_global_norm skips &[
-        (townlet_nets::Backend::Wgpu, "holds on the host's arithmetic alone, and costs a shader compilation"),
-    ],
+    the_gradient_is_clipped_by_its_global_norm,
 ];
 
 fn learner(config: DrqnConfig, device: &Device) -> Learner {
