@@ -16,7 +16,7 @@ pub struct DrqnConfig {
     /// γ: what a reward one step later is worth now, 0 to 1.
     pub discount: f64,
     /// Over how many rewards a target sums before it bootstraps (Sutton and Barto 2018, section 7.1).
-    /// Sums stop at terminations and at the end of the sampled window.
+    /// Sums stop where the episode ends and at the end of the sampled window.
     pub n_step: usize,
     /// Whether the two passes of an update carry their recurrent state through the sequence.
     pub memory: Memory,
@@ -38,7 +38,7 @@ pub struct DrqnConfig {
     /// Gradients whose norm over all parameters is larger are scaled down to it.
     pub max_grad_norm: f64,
 
-    /// The number of transitions kept.
+    /// The number of transitions of finished episodes that are kept; running episodes are kept beside them.
     pub replay_capacity: usize,
     /// The number of sequences of one update.
     pub batch_size: usize,
@@ -104,13 +104,7 @@ impl DrqnConfig {
         check(self.replay_capacity > 0, "replay_capacity", self.replay_capacity, "at least 1")?;
         check(self.batch_size > 0, "batch_size", self.batch_size, "at least 1")?;
         check(self.trace_length > 0, "trace_length", self.trace_length, "at least 1")?;
-        let UpdateSchedule { learning_starts, update_every, target_copy_every } = self.schedule;
-        check(
-            learning_starts <= self.replay_capacity,
-            "schedule.learning_starts",
-            learning_starts,
-            "at most the replay's capacity, or learning never starts",
-        )?;
+        let UpdateSchedule { learning_starts: _, update_every, target_copy_every } = self.schedule;
         check(update_every > 0, "schedule.update_every", update_every, "at least 1")?;
         check(target_copy_every > 0, "schedule.target_copy_every", target_copy_every, "at least 1")?;
         match self.epsilon {

@@ -9,8 +9,8 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateSchedule {
-    /// No update before this many transitions are stored.
-    pub learning_starts: usize,
+    /// No update before this many environment steps have been taken.
+    pub learning_starts: u64,
     /// One update every so many environment steps.
     pub update_every: u64,
     /// The target network becomes a copy of the online network every so many updates.
@@ -25,8 +25,8 @@ impl Default for UpdateSchedule {
 
 impl UpdateSchedule {
     /// How many updates are due when the count of environment steps has gone from `before` to `now`.
-    pub fn updates_due(&self, before: u64, now: u64, stored: usize) -> u64 {
-        if stored < self.learning_starts {
+    pub fn updates_due(&self, before: u64, now: u64) -> u64 {
+        if now < self.learning_starts {
             return 0;
         }
         now / self.update_every - before / self.update_every

@@ -33,7 +33,8 @@ pub enum LastStep {
     /// Its reward and the value of the observation after it, like every other step.
     #[default]
     Bootstrap,
-    /// Its reward alone, as if the episode ended there. For teaching.
+    /// Its reward alone, as if the episode ended there; with n-step targets, every sum that reaches the last
+    /// step ends with it. For teaching.
     RewardOnly,
 }
 

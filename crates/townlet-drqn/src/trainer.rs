@@ -178,8 +178,7 @@ impl<E: VectorEnv> Trainer<E> {
         let now = self.progress.steps;
         let before = now - self.env.num_envs() as u64;
         let config = self.learner.config();
-        let (batch_size, due) =
-            (config.batch_size, config.schedule.updates_due(before, now, self.replay.len()));
+        let (batch_size, due) = (config.batch_size, config.schedule.updates_due(before, now));
         for _ in 0..due {
             let mut rng = stream(self.seed, "replay", self.progress.updates, 0);
             self.replay.sample(batch_size, &mut rng, &mut self.batch)?;

@@ -6,12 +6,14 @@ use townlet_drqn::{DrqnConfig, EpsilonSchedule, UpdateSchedule, epsilon_greedy};
 fn updates_are_due_by_environment_steps_however_many_environments_there_are() {
     let schedule = UpdateSchedule { learning_starts: 10, update_every: 4, target_copy_every: 100 };
     let total = |envs: u64| -> u64 {
-        (0..240 / envs).map(|round| schedule.updates_due(round * envs, (round + 1) * envs, 10)).sum()
+        (0..240 / envs).map(|round| schedule.updates_due(round * envs, (round + 1) * envs)).sum()
     };
-    for envs in [1, 3, 8, 40] {
-        assert_eq!(total(envs), 60, "{envs} environments");
+    for envs in [1, 2, 4] {
+        // Steps 12, 16, ... 240: the two multiples of four before step 10 are too early.
+        assert_eq!(total(envs), 58, "{envs} environments");
     }
-    assert_eq!(schedule.updates_due(0, 100, 9), 0, "nothing before enough is stored");
+    assert_eq!(schedule.updates_due(0, 9), 0, "nothing before learning starts");
+    assert_eq!(schedule.updates_due(96, 136), 10, "many environments, many updates at once");
 }
 
 #[test]
@@ -66,8 +68,8 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("learning_rate", DrqnConfig { learning_rate: -1.0, ..base() }),
         ("trace_length", DrqnConfig { trace_length: 0, ..base() }),
         (
-            "schedule.learning_starts",
-            DrqnConfig { schedule: UpdateSchedule { learning_starts: 99_999, ..base().schedule }, ..base() },
+            "schedule.update_every",
+            DrqnConfig { schedule: UpdateSchedule { update_every: 0, ..base().schedule }, ..base() },
         ),
         (
             "epsilon.end",

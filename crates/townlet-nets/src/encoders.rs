@@ -80,8 +80,8 @@ impl Encoders {
             position: linear(Feature::Position, "position_encoder.0"),
             meters: linear(Feature::Meters, "meter_encoder.0"),
             affordance: linear(Feature::Affordance, "affordance_encoder.0"),
-            temporal: temporal_range(layout)
-                .map(|range| initialiser.linear("temporal_encoder.0", range.len(), sizes.features)),
+            temporal: (temporal_size(layout) > 0)
+                .then(|| initialiser.linear("temporal_encoder.0", temporal_size(layout), sizes.features)),
             features: linear(Feature::Features, "feature_encoder.0"),
             layout: layout.clone(),
         }
@@ -94,7 +94,7 @@ impl Encoders {
                 .into_iter()
                 .filter(|&feature| layout.range(feature).is_some())
                 .count()
-                + usize::from(temporal_range(layout).is_some());
+                + usize::from(temporal_size(layout) > 0);
         narrow * sizes.features + layout.window().map_or(0, |_| sizes.vision_features)
     }
 
@@ -105,32 +105,34 @@ impl Encoders {
     pub(crate) fn forward(&self, observations: Tensor<2>) -> Tensor<2> {
         let rows = observations.dims()[0];
         let columns = |range: Range<usize>| observations.clone().slice([0..rows, range]);
+        let named = |feature| self.layout.range(feature).map(columns);
         let mut parts = Vec::new();
-        if let (Some(vision), Some(range)) = (&self.vision, self.layout.window()) {
-            parts.push(vision.forward(columns(range)));
+        if let (Some(vision), Some(window)) = (&self.vision, named(Feature::Window)) {
+            parts.push(vision.forward(window));
         }
+        let clock: Vec<_> = temporal_features(&self.layout).map(columns).collect();
         let narrow = [
-            (&self.cell, self.layout.cell()),
-            (&self.position, self.layout.position()),
-            (&self.meters, self.layout.meters()),
-            (&self.affordance, self.layout.affordance()),
-            (&self.temporal, temporal_range(&self.layout)),
-            (&self.features, self.layout.features()),
+            (&self.cell, named(Feature::Cell)),
+            (&self.position, named(Feature::Position)),
+            (&self.meters, named(Feature::Meters)),
+            (&self.affordance, named(Feature::Affordance)),
+            (&self.temporal, (!clock.is_empty()).then(|| Tensor::cat(clock, 1))),
+            (&self.features, named(Feature::Features)),
         ];
-        for (encoder, range) in narrow {
-            if let (Some(encoder), Some(range)) = (encoder, range) {
-                parts.push(relu(encoder.forward(columns(range))));
+        for (encoder, part) in narrow {
+            if let (Some(encoder), Some(part)) = (encoder, part) {
+                parts.push(relu(encoder.forward(part)));
             }
         }
         Tensor::cat(parts, 1)
     }
 }
 
-/// Hour and progress, which a layout with a clock names one after the other.
-fn temporal_range(layout: &ObservationLayout) -> Option<Range<usize>> {
-    match (layout.hour(), layout.progress()) {
-        (Some(hour), Some(progress)) if progress == hour + 1 => Some(hour..progress + 1),
-        (Some(only), None) | (None, Some(only)) => Some(only..only + 1),
-        _ => None,
-    }
+/// Hour and progress, which one encoder reads together.
+fn temporal_features(layout: &ObservationLayout) -> impl Iterator<Item = Range<usize>> {
+    [Feature::Hour, Feature::Progress].into_iter().filter_map(|feature| layout.range(feature))
+}
+
+fn temporal_size(layout: &ObservationLayout) -> usize {
+    temporal_features(layout).map(|range| range.len()).sum()
 }

@@ -278,7 +278,7 @@ pub struct Affordance {
 pub struct Hours {
     /// The first hour of being open, 0 to 23.
     pub open: u8,
-    /// The first hour of being closed again, 1 to 24; less than `open` where it closes after midnight.
+    /// The first hour of being closed again, 0 to 24 (0 and 24 are both midnight); less than `open` where it closes after midnight.
     pub close: u8,
 }
 
