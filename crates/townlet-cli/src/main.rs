@@ -1,2 +1,83 @@
-//! x
-fn main() {}
+//! The `townlet` program.
+//!
+//! One command a file under [`commands`]; what several of them share stands beside them. Errors are handled
+//! here and nowhere else: one message on stderr and exit code 1. Wrong usage is clap's, exit code 2.
+
+mod commands;
+mod config_file;
+mod episode_log;
+mod error_message;
+mod evaluation;
+mod level_argument;
+mod progress;
+mod run_config;
+mod run_directory;
+mod standard_output;
+mod survival;
+mod toml_place;
+
+use std::env;
+use std::io::{self, IsTerminal};
+use std::process::ExitCode;
+
+use clap::Parser;
+use tracing_subscriber::EnvFilter;
+
+use crate::commands::Command;
+use crate::standard_output::StandardOutput;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+/// Agents that learn to survive in a town of needs, with a memory.
+///
+/// Train a recurrent Q-network in a grid-world town, see how long its agents live, and record what they do.
+#[derive(Parser)]
+#[command(name = "townlet", version, after_help = "Example: townlet train --level pomdp --steps 200000")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+fn main() -> ExitCode {
+    let arguments = Arguments::parse();
+    start_logging();
+    match arguments.command.run(&mut StandardOutput::new()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", error_message::of(&error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Logs to stderr what `RUST_LOG` asks for; otherwise warnings of this project alone, since graphics drivers
+/// complain at length about what they are only asked whether they have.
+fn start_logging() {
+    let wanted = env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty());
+    let filter = EnvFilter::builder().parse_lossy(wanted.as_deref().unwrap_or("off,townlet=warn"));
+    let log = tracing_subscriber::fmt().with_env_filter(filter);
+    log.with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::CommandFactory;
+
+    use super::Arguments;
+
+    #[test]
+    fn the_arguments_fit_together() {
+        Arguments::command().debug_assert();
+    }
+
+    #[test]
+    fn every_help_ends_with_an_example() {
+        fn check(command: &clap::Command) {
+            let help = command.get_after_help().map(ToString::to_string).unwrap_or_default();
+            assert!(help.contains("Example"), "the help of `{}` ends without an example", command.get_name());
+            command.get_subcommands().for_each(check);
+        }
+        check(&Arguments::command());
+    }
+}

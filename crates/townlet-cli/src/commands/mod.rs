@@ -1,0 +1,38 @@
+//! The commands, one a file.
+
+mod doctor;
+mod eval;
+mod levels;
+mod trace;
+mod train;
+
+use std::io::Write;
+
+use anyhow::Result;
+use clap::Subcommand;
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    Train(train::Arguments),
+    Eval(eval::Arguments),
+    Levels(levels::Arguments),
+    Trace(trace::Arguments),
+    Doctor(doctor::Arguments),
+}
+
+impl Command {
+    /// Runs the command. What was asked for goes to `out`; everything else goes to stderr.
+    pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
+        match self {
+            Self::Train(arguments) => arguments.run(out)?,
+            Self::Eval(arguments) => arguments.run(out)?,
+            Self::Levels(arguments) => arguments.run(out)?,
+            Self::Trace(arguments) => arguments.run(out)?,
+            Self::Doctor(arguments) => arguments.run(out)?,
+        }
+        Ok(out.flush()?)
+    }
+}
+
+/// The largest seed: the largest integer that a TOML file can hold.
+const MAX_SEED: u64 = i64::MAX as u64;

@@ -1,0 +1,28 @@
+//! An error and its causes as one message.
+
+/// The message of an error followed by those of its causes, leaving out a cause whose words the message
+/// before it already holds.
+pub(crate) fn of(error: &anyhow::Error) -> String {
+    let mut message = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        if message.is_empty() {
+            message = cause;
+        } else if !message.contains(&cause) {
+            message = format!("{message}: {cause}");
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::anyhow;
+
+    use super::of;
+
+    #[test]
+    fn causes_follow_once() {
+        let error = anyhow!("no such file").context("cannot read a.toml: no such file").context("no run");
+        assert_eq!(of(&error), "no run: cannot read a.toml: no such file");
+    }
+}

@@ -1,0 +1,155 @@
+//! A run on disk: its configuration, its level, its episodes and its weights.
+
+use std::collections::HashMap;
+use std::fs;
+use std::io::ErrorKind;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+use serde_json::json;
+use townlet_nets::{
+    Backend, RecurrentSpatialQNetwork, load_state_dict, read_weights, state_dict, write_safetensors,
+};
+
+use crate::run_config::RunConfig;
+use crate::toml_place::TomlText;
+
+/// What the metadata of the weights calls their format.
+const WEIGHTS_FORMAT: &str = "townlet-weights/1";
+
+/// The directory of one run.
+#[derive(Clone, Debug)]
+pub(crate) struct RunDirectory {
+    path: PathBuf,
+}
+
+impl RunDirectory {
+    /// A directory for a new run, made where there is none, with the run's configuration in it.
+    ///
+    /// # Errors
+    ///
+    /// Where something is in it already, or it cannot be written to.
+    pub(crate) fn create(path: &Path, config: &RunConfig) -> Result<Self> {
+        let shown = path.display();
+        match fs::read_dir(path) {
+            Ok(mut entries) => {
+                if entries.next().is_some() {
+                    bail!(
+                        "{shown} is not empty, and a run never overwrites another; \
+                         name a new directory with --out, or remove that one"
+                    );
+                }
+            }
+            Err(error) if error.kind() == ErrorKind::NotFound => {
+                fs::create_dir_all(path).with_context(|| format!("cannot make the directory {shown}"))?;
+            }
+            Err(error) => return Err(error).with_context(|| format!("cannot use {shown} as a directory")),
+        }
+        let run = Self { path: path.to_path_buf() };
+        write(
+            &run.config_file(),
+            &toml::to_string(config).context("cannot write the configuration as TOML")?,
+        )?;
+        write(&run.level_file(), &config.level.to_toml())?;
+        Ok(run)
+    }
+
+    /// The run in the directory at `path`, and its configuration.
+    ///
+    /// # Errors
+    ///
+    /// Where there is no run, or its configuration is damaged.
+    pub(crate) fn open(path: &Path) -> Result<(Self, RunConfig)> {
+        let run = Self { path: path.to_path_buf() };
+        let file = run.config_file();
+        let text = fs::read_to_string(&file).with_context(|| {
+            format!(
+                "{} is not a run directory: cannot read {}; `townlet train` makes one",
+                path.display(),
+                file.display()
+            )
+        })?;
+        let config: RunConfig = TomlText { path: &file, text: &text }.parse()?;
+        let damaged = || format!("{} holds a run that cannot be played", file.display());
+        config.level.validate().with_context(damaged)?;
+        if config.network.layout != config.level.observation_layout() {
+            bail!(
+                "{}: network.layout is not what agents see in this level; restore the file",
+                file.display()
+            );
+        }
+        Ok((run, config))
+    }
+
+    /// Whether there is a run at `path`, whole or not.
+    pub(crate) fn is_at(path: &Path) -> bool {
+        path.is_dir()
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// The resolved configuration: everything that decides the outcome.
+    pub(crate) fn config_file(&self) -> PathBuf {
+        self.path.join("run.toml")
+    }
+
+    /// The level once more, as a level file that can be given with `--level`.
+    pub(crate) fn level_file(&self) -> PathBuf {
+        self.path.join("level.toml")
+    }
+
+    /// One row for each training episode.
+    pub(crate) fn episodes_file(&self) -> PathBuf {
+        self.path.join("episodes.csv")
+    }
+
+    /// The trained network.
+    pub(crate) fn weights_file(&self) -> PathBuf {
+        self.path.join("weights.safetensors")
+    }
+
+    /// Writes the weights of a network that was trained for so many steps.
+    ///
+    /// # Errors
+    ///
+    /// Where they cannot be written. An older file is still there then, unchanged.
+    pub(crate) fn save_weights(
+        &self,
+        network: &RecurrentSpatialQNetwork,
+        config: &RunConfig,
+        steps: u64,
+    ) -> Result<()> {
+        let facts = json!({
+            "format": WEIGHTS_FORMAT,
+            "level": config.level.name,
+            "seed": config.seed,
+            "steps": steps,
+        });
+        // One entry: with several, their order in the file would be another one in every process.
+        let metadata = HashMap::from([("townlet".to_owned(), facts.to_string())]);
+        Ok(write_safetensors(&self.weights_file(), &state_dict(network), &metadata)?)
+    }
+
+    /// The trained network, on the default device of `backend`.
+    ///
+    /// # Errors
+    ///
+    /// Where the backend cannot be used, or the weights are missing, damaged, or another network's.
+    pub(crate) fn load_network(
+        &self,
+        config: &RunConfig,
+        backend: Backend,
+    ) -> Result<RecurrentSpatialQNetwork> {
+        let device = backend.device()?;
+        let file = self.weights_file();
+        let weights = read_weights(&file)?;
+        let untrained = config.network.init(config.seed, &device);
+        load_state_dict(&untrained, &weights).with_context(|| file.display().to_string())
+    }
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
+}

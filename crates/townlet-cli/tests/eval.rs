@@ -1,0 +1,121 @@
+//! `townlet eval`: a trained agent beside a random one.
+
+mod common;
+
+use std::fs;
+
+use common::Sandbox;
+use predicates::str::{contains, is_empty};
+use serde_json::Value;
+
+fn trained() -> Sandbox {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &["--steps", "600"]).assert().success();
+    sandbox
+}
+
+fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
+    let output = sandbox.townlet(arguments).assert().success().stderr(is_empty()).get_output().stdout.clone();
+    serde_json::from_slice(&output).unwrap()
+}
+
+#[test]
+fn json_holds_both_agents() {
+    let sandbox = trained();
+    let arguments = ["eval", "run", "--episodes", "20", "--json"];
+    let report = json(&sandbox, &arguments);
+    assert_eq!((&report["episodes"], &report["seed"]), (&20.into(), &1.into()));
+    assert_eq!((&report["level"], &report["backend"]), (&"pomdp".into(), &"flex".into()));
+    for agent in ["trained", "random"] {
+        let result = &report[agent];
+        let number = |key: &str| result[key].as_f64().unwrap_or_else(|| panic!("{agent}.{key} in {report}"));
+        assert!(number("survival_mean") >= 1.0 && number("survival_median") >= 1.0);
+        assert!(number("survival_standard_error") >= 0.0);
+        assert!(number("mean_return").is_finite());
+        let deaths: u64 = result["deaths"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
+        let survivors = (number("reached_limit") * 20.0).round() as u64;
+        assert_eq!(deaths + survivors, 20, "{report}");
+    }
+    assert_eq!(json(&sandbox, &arguments), report, "the same episodes come out the same");
+
+    let other = json(&sandbox, &["eval", "run", "--episodes", "20", "--seed", "99", "--json"]);
+    assert_ne!(other["random"], report["random"]);
+}
+
+#[test]
+fn both_agents_play_at_random_with_full_epsilon() {
+    let sandbox = trained();
+    let report = json(&sandbox, &["eval", "run", "--episodes", "64", "--epsilon", "1", "--json"]);
+    let mean = |agent: &str| report[agent]["survival_mean"].as_f64().unwrap();
+    let error = |agent: &str| report[agent]["survival_standard_error"].as_f64().unwrap();
+    let distance = (mean("trained") - mean("random")).abs();
+    assert!(distance < 5.0 * (error("trained") + error("random")), "{report}");
+}
+
+#[test]
+fn one_episode_has_no_standard_error() {
+    let sandbox = trained();
+    let report = json(&sandbox, &["eval", "run", "--episodes", "1", "--json"]);
+    assert_eq!(report["trained"]["survival_standard_error"], Value::Null);
+}
+
+#[test]
+fn a_person_gets_a_table() {
+    let sandbox = trained();
+    sandbox
+        .townlet(&["eval", "run", "--episodes", "5"])
+        .assert()
+        .success()
+        .stdout(contains(
+            "run: level pomdp, 5 episodes of at most 500 steps, seed 1, epsilon 0, backend flex",
+        ))
+        .stdout(contains("survival, mean"))
+        .stdout(contains("reached the step limit"))
+        .stdout(contains("died of "));
+}
+
+#[test]
+fn a_missing_run_is_one_clear_error() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .townlet(&["eval", "nowhere"])
+        .assert()
+        .code(1)
+        .stdout(is_empty())
+        .stderr(contains("error: nowhere is not a run directory: cannot read nowhere"))
+        .stderr(contains("`townlet train` makes one"));
+}
+
+#[test]
+fn damaged_runs_are_refused() {
+    let sandbox = trained();
+    let weights = fs::read(sandbox.path("run/weights.safetensors")).unwrap();
+    let configuration = sandbox.read("run/run.toml");
+    let refused = |message: &str| {
+        let assert = sandbox.townlet(&["eval", "run", "--json"]).assert().code(1).stdout(is_empty());
+        assert.stderr(contains(message));
+    };
+
+    for length in [0, 5, weights.len() / 2, weights.len() - 1] {
+        sandbox.write("run/weights.safetensors", &weights[..length]);
+        refused("weights.safetensors is not a complete safetensors file");
+    }
+    fs::remove_file(sandbox.path("run/weights.safetensors")).unwrap();
+    refused("cannot read weights from run");
+    sandbox.write("run/weights.safetensors", &weights);
+
+    sandbox.write("run/run.toml", configuration.replace("hidden = 8", "hidden = 9"));
+    refused("the weights do not fit the network: ");
+    sandbox.write("run/run.toml", configuration.replace("hidden = 8", "hiden = 8"));
+    refused("network.hiden: unknown field `hiden`");
+    sandbox.write("run/run.toml", configuration.replace("vision_range = 2", "vision_range = 3"));
+    refused("network.layout is not what agents see in this level");
+}
+
+#[test]
+fn arguments_out_of_range_are_wrong_usage() {
+    let sandbox = Sandbox::new();
+    for wrong in [["--epsilon", "1.5"], ["--epsilon", "NaN"], ["--episodes", "0"], ["--backend", "cuda"]] {
+        sandbox.townlet(&["eval", "run"]).args(wrong).assert().code(2);
+    }
+}

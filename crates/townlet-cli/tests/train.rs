@@ -1,0 +1,204 @@
+//! `townlet train`: what a run leaves behind, and what it refuses.
+
+mod common;
+
+use std::fs;
+
+use common::Sandbox;
+use predicates::prelude::*;
+use predicates::str::{contains, is_empty};
+
+#[test]
+fn a_run_leaves_everything_behind() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .train("run", &["--steps", "1200", "--seed", "5", "--level", "temporal"])
+        .assert()
+        .success()
+        .stdout(contains("Trained for 1200 steps").and(contains("Mean survival: ")))
+        .stdout(contains("Next: townlet eval run\n"));
+
+    let run: toml::Table = sandbox.read("run/run.toml").parse().unwrap();
+    assert_eq!(run["seed"].as_integer(), Some(5));
+    assert_eq!(run["agents"].as_integer(), Some(4));
+    assert_eq!(run["backend"].as_str(), Some("flex"));
+    assert_eq!(run["budget"]["steps"].as_integer(), Some(1200));
+    assert_eq!(run["network"]["hidden"].as_integer(), Some(8));
+    assert_eq!(run["learner"]["batch_size"].as_integer(), Some(2));
+    assert_eq!(run["learner"]["schedule"]["update_every"].as_integer(), Some(50));
+    assert_eq!(run["learner"]["estimator"].as_str(), Some("double"), "what the file leaves out stays");
+    assert_eq!(run["level"]["name"].as_str(), Some("temporal"));
+
+    let level: toml::Table = sandbox.read("run/level.toml").parse().unwrap();
+    assert_eq!(Some(&toml::Value::Table(level)), run.get("level"));
+
+    let weights = fs::read(sandbox.path("run/weights.safetensors")).unwrap();
+    let header = String::from_utf8_lossy(&weights[8..600]);
+    for fact in [r#"\"format\":\"townlet-weights/1\""#, r#"\"level\":\"temporal\""#, r#"\"seed\":5"#] {
+        assert!(header.contains(fact), "{fact} is not in {header}");
+    }
+    assert!(header.contains(r#"\"steps\":1200"#), "{header}");
+    assert_eq!(fs::read_dir(sandbox.path("run")).unwrap().count(), 4, "no partial file is left");
+}
+
+#[test]
+fn episodes_are_logged_with_their_cause() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &["--episodes", "6"]).assert().success();
+
+    let mut reader = csv::Reader::from_path(sandbox.path("run/episodes.csv")).unwrap();
+    let columns: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+    let expected = "episode,steps,env,length,total_reward,terminated,truncated,cause,epsilon";
+    assert_eq!(columns.join(","), expected);
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    assert!(rows.len() >= 6);
+    for (number, row) in rows.iter().enumerate() {
+        assert_eq!(row[0], number.to_string());
+        let [terminated, truncated] = [&row[5], &row[6]].map(|flag| flag == "true");
+        assert!(terminated || truncated);
+        assert_eq!(row[7].is_empty(), !terminated, "{row:?}");
+        assert!(["", "energy", "health", "energy+health"].contains(&&row[7]), "{row:?}");
+        let epsilon: f64 = row[8].parse().unwrap();
+        assert!((0.0..=1.0).contains(&epsilon));
+    }
+}
+
+#[test]
+fn the_same_seed_gives_the_same_files() {
+    let sandbox = Sandbox::new();
+    for (run, seed) in [("a", "1"), ("b", "1"), ("c", "2")] {
+        sandbox.train(run, &["--steps", "600", "--seed", seed]).assert().success();
+    }
+    let file = |run: &str, name: &str| fs::read(sandbox.path(run).join(name)).unwrap();
+    for name in ["weights.safetensors", "episodes.csv", "run.toml", "level.toml"] {
+        assert!(file("a", name) == file("b", name), "{name} differs from run to run");
+    }
+    assert!(file("a", "weights.safetensors") != file("c", "weights.safetensors"));
+}
+
+#[test]
+fn the_directory_is_named_after_level_and_seed() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .townlet(&["train", "--config", "tiny.toml", "--agents", "2", "--steps", "10", "--seed", "3"])
+        .assert()
+        .success()
+        .stdout(contains("No episode has finished."))
+        .stdout(contains("Next: townlet eval "));
+    assert!(sandbox.path("runs/pomdp-3/weights.safetensors").is_file());
+    assert_eq!(sandbox.read("runs/pomdp-3/episodes.csv").lines().count(), 1);
+}
+
+#[test]
+fn a_run_never_overwrites_another() {
+    let sandbox = Sandbox::new();
+    fs::create_dir(sandbox.path("run")).unwrap();
+    sandbox.write("run/notes.txt", "mine");
+    sandbox
+        .train("run", &["--steps", "10"])
+        .assert()
+        .code(1)
+        .stderr(contains("error: run is not empty, and a run never overwrites another"));
+    assert_eq!(fs::read_dir(sandbox.path("run")).unwrap().count(), 1);
+    sandbox
+        .train("tiny.toml", &["--steps", "10"])
+        .assert()
+        .code(1)
+        .stderr(contains("tiny.toml as a directory"));
+
+    fs::create_dir(sandbox.path("empty")).unwrap();
+    sandbox.train("empty", &["--steps", "10"]).assert().success();
+}
+
+#[test]
+fn a_quiet_run_says_nothing_on_stderr() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &["--steps", "10", "--quiet"]).assert().success().stderr(is_empty());
+}
+
+#[test]
+fn a_misspelt_setting_is_found() {
+    let sandbox = Sandbox::new();
+    let refused = |text: &str, message: &str| {
+        sandbox.write("bad.toml", text);
+        sandbox
+            .townlet(&["train", "--config", "bad.toml", "--steps", "10", "--out", "run"])
+            .assert()
+            .code(1)
+            .stderr(contains(message));
+        assert!(!sandbox.path("run").exists(), "nothing is written before everything is checked");
+    };
+    refused("[learner]\nlerning_rate = 1e-3\n", "error: bad.toml:2: learner.lerning_rate: unknown field");
+    refused("\n[network]\nhidden = 0\n", "error: bad.toml:3: network.hidden: expected 1 to 16384, found 0");
+    refused("[learner]\nbatch_size = \"two\"\n", "error: bad.toml:2: learner.batch_size: invalid type");
+    sandbox
+        .townlet(&["train", "--config", "none.toml"])
+        .assert()
+        .code(1)
+        .stderr(contains("cannot read the configuration file none.toml"));
+}
+
+#[test]
+fn a_misspelt_level_key_is_found() {
+    let sandbox = Sandbox::new();
+    let level = sandbox.townlet(&["levels", "pomdp"]).output().unwrap().stdout;
+    let level = String::from_utf8(level).unwrap().replace("depletion = 0.006", "depletoin = 0.006");
+    sandbox.write("mine.toml", level);
+    sandbox
+        .train("run", &["--level", "mine.toml"])
+        .assert()
+        .code(1)
+        .stderr(predicates::str::is_match(r"^error: mine\.toml:\d+: .*unknown field `depletoin`").unwrap());
+    sandbox
+        .train("run", &["--level", "moonbase"])
+        .assert()
+        .code(1)
+        .stderr(contains("there is no built-in level `moonbase`; expected full, pomdp"));
+    assert!(!sandbox.path("run").exists());
+}
+
+#[test]
+fn a_diverging_run_keeps_what_it_had() {
+    let sandbox = Sandbox::new();
+    // Steps so large that the values overflow.
+    let diverging = common::TINY.replace("[learner]", "[learner]\nlearning_rate = 1e30");
+    sandbox.write("tiny.toml", diverging);
+    sandbox
+        .train("run", &["--steps", "5000"])
+        .assert()
+        .code(1)
+        .stderr(contains("error: training stopped after").and(contains("diverged")))
+        .stderr(contains("run holds the episodes and the weights so far"));
+    assert!(sandbox.path("run/weights.safetensors").is_file());
+    assert!(sandbox.read("run/episodes.csv").starts_with("episode,steps,"));
+}
+
+#[test]
+fn an_unknown_backend_is_wrong_usage() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .train("run", &["--backend", "cuda"])
+        .assert()
+        .code(2)
+        .stderr(contains("there is no backend 'cuda'; expected one of flex, ndarray, wgpu"));
+}
+
+#[cfg(not(feature = "ndarray"))]
+#[test]
+fn a_backend_that_is_not_in_the_build_names_its_feature() {
+    let sandbox = Sandbox::new();
+    sandbox
+        .train("run", &["--backend", "ndarray"])
+        .assert()
+        .code(1)
+        .stderr(contains("the ndarray backend is not in this build").and(contains("--features ndarray")));
+    assert!(!sandbox.path("run").exists());
+}
+
+#[test]
+fn steps_and_episodes_exclude_each_other() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &["--steps", "10", "--episodes", "1"]).assert().code(2);
+    sandbox.train("run", &["--steps", "0"]).assert().code(2);
+    sandbox.train("run", &["--agents", "0"]).assert().code(2);
+}
