@@ -40,8 +40,8 @@ impl Scene {
         }
     }
 
-    fn targets(&self, config: DrqnConfig) -> Vec<f32> {
-        let config = DrqnConfig { discount: f64::from(DISCOUNT), ..config };
+    fn targets(&self, mut config: DrqnConfig) -> Vec<f32> {
+        config.discount = f64::from(DISCOUNT);
         Learner::from_networks(self.online.clone(), self.target.clone(), config).targets(&self.batch)
     }
 

@@ -1,6 +1,6 @@
 //! Weights out and in.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -24,7 +24,7 @@ fn weights_survive_a_file(device: &Device) {
     let original = config.init(1, device);
     let folder = tempfile::tempdir().expect("a temporary folder");
     let path = folder.path().join("weights.safetensors");
-    write_safetensors(&path, &state_dict(&original), &HashMap::new()).expect("written");
+    write_safetensors(&path, &state_dict(&original), &BTreeMap::new()).expect("written");
     let loaded = load_state_dict(&config.init(2, device), &read_weights(&path).expect("read")).expect("fits");
     assert!(state_dict(&loaded) == state_dict(&original));
     let observations = small::tensor("see", [2, 3, small::layout().len()], device);
@@ -69,7 +69,7 @@ fn a_file_cut_short_is_refused_by_name(device: &Device) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let whole = folder.path().join("whole.safetensors");
     let network = small::network(small::layout()).init(1, device);
-    write_safetensors(&whole, &state_dict(&network), &HashMap::new()).expect("written");
+    write_safetensors(&whole, &state_dict(&network), &BTreeMap::new()).expect("written");
     let bytes = fs::read(&whole).expect("read");
     let torch = fs::read(torch_data("feedforward.pt")).expect("read");
     for (name, bytes) in [

@@ -113,15 +113,13 @@ impl Speed {
 
 fn describe(progress: &Progress, status: &Status, speed: f64) -> String {
     let Progress { steps, episodes, updates, .. } = progress;
-    let mut text = format!("{steps} steps, {speed:.0} a second; {episodes} episodes");
-    if let Some(survival) = status.survival {
-        text += &format!(", the last ones lasting {survival:.1}");
-    }
-    text += &format!("; epsilon {:.3}", status.epsilon);
-    if let Some(loss) = status.loss {
-        text += &format!("; {updates} updates, loss {loss:.4}");
-    }
-    text
+    let survival =
+        status.survival.map(|mean| format!(", the last ones lasting {mean:.1}")).unwrap_or_default();
+    let learned = status.loss.map(|loss| format!("; {updates} updates, loss {loss:.4}")).unwrap_or_default();
+    let epsilon = status.epsilon;
+    format!(
+        "{steps} steps, {speed:.0} a second; {episodes} episodes{survival}; epsilon {epsilon:.3}{learned}"
+    )
 }
 
 #[cfg(test)]

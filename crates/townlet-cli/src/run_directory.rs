@@ -1,6 +1,6 @@
 //! A run on disk: its configuration, its level, its episodes and its weights.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::fs;
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
@@ -128,7 +128,7 @@ impl RunDirectory {
             "steps": steps,
         });
         // One entry: with several, their order in the file would be another one in every process.
-        let metadata = HashMap::from([("townlet".to_owned(), facts.to_string())]);
+        let metadata = BTreeMap::from([("townlet".to_owned(), facts.to_string())]);
         Ok(write_safetensors(&self.weights_file(), &state_dict(network), &metadata)?)
     }
 

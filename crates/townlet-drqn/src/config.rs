@@ -1,5 +1,7 @@
 //! Every setting of the learner.
 
+use std::fmt::Display;
+
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
@@ -125,7 +127,7 @@ const POSITIVE: &str = "a positive number";
 fn check(
     holds: bool,
     key: &'static str,
-    found: impl ToString,
+    found: impl Display,
     expected: &'static str,
 ) -> Result<(), ConfigError> {
     if holds { Ok(()) } else { Err(ConfigError { key, found: found.to_string(), expected }) }

@@ -9,7 +9,7 @@ use burn::tensor::Tensor;
 /// Scales all gradients of `module` so that their global L2 norm is at most `max_norm`, and returns the
 /// norm before, `[1]`. Nothing is read back from the device.
 ///
-/// The scale is `max_norm / (norm + 1e-6)`, at most 1 (Pascanu et al. 2013; `PyTorch`'s
+/// The scale is `max_norm / (norm + 1e-6)`, at most 1 (Pascanu et al. 2013; PyTorch's
 /// `clip_grad_norm_`).
 pub fn clip_global_norm<M: Module>(gradients: &mut GradientsParams, module: &M, max_norm: f64) -> Tensor<1> {
     let mut squares = SquaredNorms { gradients, found: Vec::new() };

@@ -123,7 +123,7 @@ impl Learner {
     }
 
     /// The gradient that an update from `batch` would follow, before clipping, by parameter name and in
-    /// `PyTorch`'s shapes.
+    /// PyTorch's shapes.
     pub fn gradients(&self, batch: &SequenceBatch) -> townlet_nets::StateDict {
         let batch = DeviceBatch::upload(batch, &self.config, &self.device);
         let gradients = self.passes(&batch).loss.backward();

@@ -74,7 +74,7 @@ impl EpsilonSchedule {
         match *self {
             Self::Linear { start, end, steps: over } => {
                 let done = if over == 0 { 1.0 } else { (steps as f64 / over as f64).min(1.0) };
-                start + (end - start) * done
+                start * (1.0 - done) + end * done
             }
             Self::Ladder { base, exponent } => {
                 let place = if num_envs > 1 { env as f64 / (num_envs - 1) as f64 } else { 0.0 };

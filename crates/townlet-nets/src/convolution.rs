@@ -12,7 +12,7 @@ use crate::initialise::Initialiser;
 /// ndarray backend that is several times faster, on the others it costs nothing.
 #[derive(Module, Debug)]
 pub(crate) struct Convolution3x3 {
-    /// `[outputs, inputs, 3, 3]`, as in `PyTorch`.
+    /// `[outputs, inputs, 3, 3]`, as in PyTorch.
     weight: Param<Tensor<4>>,
     bias: Param<Tensor<1>>,
 }

@@ -102,7 +102,7 @@ impl Encoders {
     ///
     /// - `observations`: `[rows, features of the layout]`
     /// - output: `[rows, output_size]`
-    pub(crate) fn forward(&self, observations: Tensor<2>) -> Tensor<2> {
+    pub(crate) fn forward(&self, observations: &Tensor<2>) -> Tensor<2> {
         let rows = observations.dims()[0];
         let columns = |range: Range<usize>| observations.clone().slice([0..rows, range]);
         let named = |feature| self.layout.range(feature).map(columns);

@@ -27,7 +27,7 @@ impl FeedforwardQConfig {
         Self { num_features, num_actions, hidden: 128 }
     }
 
-    /// A network with `PyTorch`'s default initialisation, drawn on the host from `seed`.
+    /// A network with PyTorch's default initialisation, drawn on the host from `seed`.
     pub fn init(&self, seed: u64, device: &Device) -> FeedforwardQNetwork {
         let initialiser = Initialiser { seed, device };
         FeedforwardQNetwork {

@@ -1,4 +1,4 @@
-//! `PyTorch`'s default initialisation, drawn on the host.
+//! PyTorch's default initialisation, drawn on the host.
 //!
 //! Burn's own generators are global to a process on the CPU backends and separate on the GPU, so the same
 //! seed would not give the same network everywhere. Here every parameter is drawn from a stream of its
@@ -17,7 +17,7 @@ pub(crate) struct Initialiser<'a> {
 }
 
 impl Initialiser<'_> {
-    /// A parameter uniform in ±1/sqrt(`fan_in`): `PyTorch`'s default for weights and biases of linear and
+    /// A parameter uniform in ±1/sqrt(`fan_in`): PyTorch's default for weights and biases of linear and
     /// convolution layers (Kaiming uniform with a = sqrt(5)), and for LSTMs with the hidden size as fan-in.
     pub(crate) fn uniform<const D: usize>(
         &self,

@@ -48,7 +48,7 @@ impl LstmState {
 }
 
 /// One LSTM layer (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), gate blocks
-/// in `PyTorch`'s order: input, forget, cell, output.
+/// in PyTorch's order: input, forget, cell, output.
 #[derive(Module, Debug)]
 pub(crate) struct Lstm {
     /// `[inputs, 4 * hidden]`

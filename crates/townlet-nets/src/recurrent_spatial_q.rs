@@ -58,7 +58,7 @@ impl RecurrentSpatialQConfig {
         }
     }
 
-    /// A network with `PyTorch`'s default initialisation, every parameter drawn on the host from a stream
+    /// A network with PyTorch's default initialisation, every parameter drawn on the host from a stream
     /// named by `seed` and the parameter: the same on every backend.
     pub fn init(&self, seed: u64, device: &Device) -> RecurrentSpatialQNetwork {
         let initialiser = Initialiser { seed, device };
@@ -107,7 +107,7 @@ impl RecurrentSpatialQNetwork {
         let [batch, time, features] = observations.dims();
         // Time first: the recurrence then works on contiguous rows.
         let rows = observations.swap_dims(0, 1).reshape([time * batch, features]);
-        let (memory, state) = self.lstm.forward(self.encoders.forward(rows), state);
+        let (memory, state) = self.lstm.forward(self.encoders.forward(&rows), state);
         let values = self.head_output.forward(relu(self.head_hidden.forward(memory)));
         let actions = values.dims()[1];
         (values.reshape([time, batch, actions]).swap_dims(0, 1), state)

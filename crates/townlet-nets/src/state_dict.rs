@@ -1,4 +1,4 @@
-//! Parameters by name: the exchange form between networks, files and `PyTorch`.
+//! Parameters by name: the exchange form between networks, files and PyTorch.
 
 use std::collections::BTreeMap;
 use std::fmt;
@@ -7,12 +7,12 @@ use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use thiserror::Error;
 
-/// A network whose parameters have `PyTorch` names.
+/// A network whose parameters have PyTorch names.
 ///
-/// Here a linear layer's weight is `[inputs, outputs]`, in `PyTorch` `[outputs, inputs]`; matrices are
-/// turned round on their way in and out, so that a [`StateDict`] always has `PyTorch`'s shapes.
+/// Here a linear layer's weight is `[inputs, outputs]`, in PyTorch `[outputs, inputs]`; matrices are
+/// turned round on their way in and out, so that a [`StateDict`] always has PyTorch's shapes.
 pub trait TorchNames: Module {
-    /// The start of a parameter's path in the module, and what `PyTorch` calls it. The rest of the path
+    /// The start of a parameter's path in the module, and what PyTorch calls it. The rest of the path
     /// (`.weight`, `.bias`) is the same in both.
     const PREFIXES: &'static [(&'static str, &'static str)];
 }
@@ -32,7 +32,7 @@ impl fmt::Debug for Array {
     }
 }
 
-/// Every parameter of a network under its `PyTorch` name, in order of name.
+/// Every parameter of a network under its PyTorch name, in order of name.
 pub type StateDict = BTreeMap<String, Array>;
 
 /// Every way in which a state dict does not fit a network, all at once.
@@ -95,7 +95,7 @@ pub fn load_state_dict<N: TorchNames>(network: &N, dict: &StateDict) -> Result<N
     Ok(network.clone().map(&mut Writer { path: ParameterPath::new(N::PREFIXES), dict }))
 }
 
-/// Follows a walk through a module and translates its paths into `PyTorch`'s names.
+/// Follows a walk through a module and translates its paths into PyTorch's names.
 struct ParameterPath {
     parts: Vec<String>,
     prefixes: &'static [(&'static str, &'static str)],

@@ -1,6 +1,6 @@
-//! Weight files: safetensors out and in, `PyTorch` state dicts in.
+//! Weight files: safetensors out and in, PyTorch state dicts in.
 
-use std::collections::HashMap;
+use std::collections::BTreeMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -60,7 +60,7 @@ pub enum WeightsError {
     },
 }
 
-/// Reads a state dict: safetensors, or (`.pt`, `.pth`) a file that `PyTorch`'s `torch.save` wrote.
+/// Reads a state dict: safetensors, or (`.pt`, `.pth`) a file that PyTorch's `torch.save` wrote.
 ///
 /// # Errors
 ///
@@ -129,7 +129,7 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 pub fn write_safetensors(
     path: &Path,
     dict: &StateDict,
-    metadata: &HashMap<String, String>,
+    metadata: &BTreeMap<String, String>,
 ) -> Result<(), WeightsError> {
     let failed = |source| WeightsError::Write { path: path.into(), source };
     let bytes: Vec<(&String, &Array, Vec<u8>)> = dict
@@ -143,7 +143,7 @@ pub fn write_safetensors(
         .map(|(name, array, bytes)| Ok((*name, TensorView::new(Dtype::F32, array.shape.clone(), bytes)?)))
         .collect::<Result<Vec<_>, safetensors::SafeTensorError>>();
     let file = views
-        .and_then(|views| safetensors::serialize(views, Some(metadata.clone())))
+        .and_then(|views| safetensors::serialize(views, Some(metadata.clone().into_iter().collect())))
         .map_err(|error| failed(io::Error::other(error)))?;
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
