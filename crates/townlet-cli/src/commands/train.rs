@@ -32,8 +32,8 @@ Examples:
   townlet train --level temporal --seed 3 --steps 2000000 --out runs/long
   townlet train --level mine.toml --config small.toml --episodes 500
 
-A configuration file changes settings of the learner and sizes of the network; run.toml of any run shows
-them all:
+A configuration file changes settings of the learner and sizes of the network.
+The run.toml of any run shows them all:
   [learner]
   learning_rate = 5e-4
   schedule = { update_every = 128 }
@@ -52,7 +52,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..=65_536))]
     agents: u32,
 
-    /// Stop after so many steps, counted over all agents [default: 1000000]
+    /// Stop after so many steps, counted over all agents [default: 300000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MAX_SEED))]
     steps: Option<u64>,
 
@@ -219,14 +219,16 @@ fn summarise(
         progress.updates,
         time.as_secs_f64()
     )?;
+    let count = survival.len();
     match (survival.first_mean(), survival.last_mean()) {
-        (Some(first), Some(last)) => {
-            let count = survival.len();
+        (Some(first), Some(last)) if count == SurvivalWindows::LENGTH => {
             writeln!(
                 out,
                 "Mean survival: {first:.1} steps in the first {count} episodes, {last:.1} in the last."
             )?;
         }
+        // Too few for a first and a last window.
+        (Some(mean), _) => writeln!(out, "Mean survival: {mean:.1} steps in {count} episodes.")?,
         _ => writeln!(out, "No episode has finished.")?,
     }
     writeln!(out, "{path} holds run.toml, level.toml, episodes.csv and weights.safetensors.")?;
