@@ -11,6 +11,7 @@ mod child;
 mod ci;
 mod lavapipe;
 mod parity;
+mod suite;
 mod test_all_backends;
 mod test_output;
 #[cfg(test)]

@@ -12,8 +12,9 @@ use clap::Args;
 use comfy_table::{CellAlignment, Table, presets};
 use serde::Deserialize;
 
-use crate::backend::{Selection, Suite};
+use crate::backend::Selection;
 use crate::child;
+use crate::suite::Suite;
 use crate::workspace::Workspace;
 
 /// Arguments of the command.

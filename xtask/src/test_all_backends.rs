@@ -8,7 +8,8 @@ use std::process::ExitCode;
 use anyhow::Result;
 use comfy_table::{CellAlignment, Table, presets};
 
-use crate::backend::{Backend, Selection, Suite};
+use crate::backend::{Backend, Selection};
+use crate::suite::Suite;
 use crate::test_output::Outcome;
 use crate::workspace::{TestProgram, Workspace};
 

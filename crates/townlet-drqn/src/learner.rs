@@ -6,10 +6,10 @@ use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 use townlet_nets::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork};
 
-use crate::config::DrqnConfig;
+use crate::config::{DrqnConfig, Loss, Memory, TargetEstimator};
 use crate::gradients::clip_global_norm;
 use crate::replay::SequenceBatch;
-use crate::targets::{DeviceBatch, Loss, Memory, TargetEstimator, unroll};
+use crate::targets::{DeviceBatch, unroll};
 
 /// The two networks and the optimiser.
 #[derive(Clone)]

@@ -13,7 +13,7 @@ mod targets;
 mod trainer;
 
 pub use actor::Actor;
-pub use config::{ConfigError, DrqnConfig};
+pub use config::{BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, TargetEstimator};
 pub use evaluate::{EpisodeOutcome, evaluate};
 pub use explore::epsilon_greedy;
 pub use gradients::clip_global_norm;
@@ -21,5 +21,4 @@ pub use learner::{Learner, LearnerError, UpdateReport};
 pub use policy::{Policy, RandomPolicy, RecurrentPolicy};
 pub use replay::{EmptyReplay, SequenceBatch, SequenceReplay};
 pub use schedule::{EpsilonSchedule, UpdateSchedule};
-pub use targets::{BootstrapActions, LastStep, Loss, Memory, TargetEstimator};
 pub use trainer::{EpisodeReport, Progress, TrainError, TrainObserver, Trainer};

@@ -7,69 +7,10 @@
 //! as if nothing had come before it, and whatever must be remembered cannot be learned.
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use serde::{Deserialize, Serialize};
 use townlet_nets::{LstmState, RecurrentSpatialQNetwork};
 
-use crate::config::DrqnConfig;
+use crate::config::{BootstrapActions, DrqnConfig, LastStep, Memory};
 use crate::replay::SequenceBatch;
-
-/// Whether the passes of an update carry their recurrent state from step to step.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Memory {
-    /// Both passes carry their state: the algorithm.
-    #[default]
-    Carried,
-    /// The online pass carries its state, the target pass starts every step from zeros. For teaching.
-    ResetTargetOnly,
-    /// Both passes start every step from zeros, so nothing is learned through time. For teaching.
-    ResetEachStep,
-}
-
-/// What the last step of a sequence is trained towards.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum LastStep {
-    /// Its reward and the value of the observation after it, like every other step.
-    #[default]
-    Bootstrap,
-    /// Its reward alone, as if the episode ended there; with n-step targets, every sum that reaches the last
-    /// step ends with it. For teaching.
-    RewardOnly,
-}
-
-/// Over which actions a bootstrap maximises.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum BootstrapActions {
-    /// Those that the mask of the bootstrapped observation allows.
-    #[default]
-    Allowed,
-    /// All, also those that could not be taken. For teaching.
-    All,
-}
-
-/// Which network chooses the action that a bootstrap values.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum TargetEstimator {
-    /// The target network chooses and values (Mnih et al. 2015).
-    #[default]
-    Max,
-    /// The online network chooses, the target network values (double Q, van Hasselt et al. 2016).
-    Double,
-}
-
-/// The error between values and targets, averaged over all valid steps.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Loss {
-    /// The squared error.
-    #[default]
-    Mse,
-    /// Squared up to an error of 1, linear beyond (Huber 1964, δ = 1).
-    Huber,
-}
 
 /// Stands in for the value of an action that must not be chosen. Finite, because zero times infinity is
 /// not zero.

@@ -386,14 +386,14 @@ impl Level {
     /// Full: cell, meters, affordance. Partial: window, position, meters, affordance. With a clock, the
     /// hour and the progress follow.
     pub fn observation_layout(&self) -> ObservationLayout {
-        let grid = match self.observability {
-            Observability::Full => ObservationLayout::builder().cell(self.grid.cells()),
-            Observability::Partial => {
-                ObservationLayout::builder().window(2 * usize::from(self.vision_range) + 1).position()
-            }
-        };
-        let layout = grid.meters(self.meters.len()).affordance(self.affordances.len());
-        if self.clock { layout.hour().progress().build() } else { layout.build() }
+        observation_layout(
+            self.observability,
+            self.grid,
+            self.vision_range,
+            self.meters.len(),
+            self.affordances.len(),
+            self.clock,
+        )
     }
 
     /// The index of the meter called `name`.
@@ -405,4 +405,23 @@ impl Level {
     pub fn affordance_index(&self, name: &str) -> Option<usize> {
         self.affordances.iter().position(|affordance| affordance.name == name)
     }
+}
+
+/// What an observation holds in a world of this kind.
+pub(crate) fn observation_layout(
+    observability: Observability,
+    grid: Grid,
+    vision_range: u8,
+    meters: usize,
+    affordances: usize,
+    clock: bool,
+) -> ObservationLayout {
+    let place = match observability {
+        Observability::Full => ObservationLayout::builder().cell(grid.cells()),
+        Observability::Partial => {
+            ObservationLayout::builder().window(2 * usize::from(vision_range) + 1).position()
+        }
+    };
+    let layout = place.meters(meters).affordance(affordances);
+    if clock { layout.hour().progress().build() } else { layout.build() }
 }

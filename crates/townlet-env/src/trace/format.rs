@@ -3,6 +3,7 @@
 use serde::{Deserialize, Deserializer, Serialize};
 
 use super::exact_floats;
+use crate::level::observation_layout;
 use crate::{Action, Cell, Grid, Layout, Level, Observability, ObservationLayout, Town};
 
 /// The format tag that every trace begins with.
@@ -142,14 +143,14 @@ impl TraceHeader {
 
     /// What the observations in this trace hold.
     pub fn observation_layout(&self) -> ObservationLayout {
-        let grid = match self.observability {
-            Observability::Full => ObservationLayout::builder().cell(self.grid.cells()),
-            Observability::Partial => {
-                ObservationLayout::builder().window(2 * usize::from(self.vision_range) + 1).position()
-            }
-        };
-        let layout = grid.meters(self.meters.len()).affordance(self.affordances.len());
-        if self.temporal { layout.hour().progress().build() } else { layout.build() }
+        observation_layout(
+            self.observability,
+            self.grid,
+            self.vision_range,
+            self.meters.len(),
+            self.affordances.len(),
+            self.temporal,
+        )
     }
 }
 
