@@ -38,7 +38,8 @@ fn main() -> ExitCode {
             println!("no adapter");
         }
         for adapter in adapters {
-            println!("adapter: {adapter}");
+            let verdict = if adapter.is_supported() { "adapter" } else { "unsupported adapter" };
+            println!("{verdict}: {adapter}");
         }
         return ExitCode::SUCCESS;
     }

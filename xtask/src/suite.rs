@@ -55,7 +55,7 @@ fn find_adapter(workspace: &Workspace, suite: &TestProgram) -> Result<Vec<Variab
     );
 }
 
-/// Prints the adapters that the suite sees, and counts them.
+/// Prints the adapters that the suite sees, and counts those that it supports.
 fn list_adapters(suite: &TestProgram, environment: &[Variable]) -> Result<usize> {
     let mut count = 0;
     let mut command = suite.command();
