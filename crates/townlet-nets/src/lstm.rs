@@ -39,12 +39,6 @@ impl LstmState {
     pub fn masked(self, keep: Tensor<2>) -> Self {
         Self { hidden: self.hidden * keep.clone(), cell: self.cell * keep }
     }
-
-    /// The same values, outside any gradient.
-    #[must_use]
-    pub fn detach(self) -> Self {
-        Self { hidden: self.hidden.detach(), cell: self.cell.detach() }
-    }
 }
 
 /// One LSTM layer (Hochreiter and Schmidhuber 1997, with the forget gate of Gers et al. 2000), gate blocks

@@ -11,6 +11,6 @@ pub(crate) fn unstack<const D: usize>(tensor: Tensor<D>) -> Vec<Tensor<D>> {
     if rows == 1 {
         return vec![tensor];
     }
-    let mut halves = tensor.split_with_sizes(vec![rows / 2, rows - rows / 2], 0).into_iter();
-    halves.by_ref().flat_map(unstack).collect()
+    let halves = tensor.split_with_sizes(vec![rows / 2, rows - rows / 2], 0);
+    halves.into_iter().flat_map(unstack).collect()
 }

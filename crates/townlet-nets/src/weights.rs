@@ -8,7 +8,7 @@ use burn_store::pytorch_reader::{DType as TorchDType, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use thiserror::Error;
 
-use crate::state_dict::{Array, StateDict, StateDictMismatch};
+use crate::state_dict::{Array, StateDict};
 
 /// Why a weight file could not be read or written.
 #[derive(Debug, Error)]
@@ -49,14 +49,6 @@ pub enum WeightsError {
         name: String,
         /// Its element type.
         found: String,
-    },
-    /// The weights belong to another network.
-    #[error("{}: {mismatch}", path.display())]
-    Mismatch {
-        /// The file.
-        path: PathBuf,
-        /// Every difference.
-        mismatch: StateDictMismatch,
     },
 }
 
