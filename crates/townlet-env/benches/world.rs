@@ -1,16 +1,21 @@
-//! How many agent-steps a second the town takes on one core, observations and masks included.
+//! How many agent-steps a second the town takes, observations and masks included: every kind of level on one core
+//! (`step`), and large towns on 1, 2, 4 and so on up to all cores (`threads`).
 //!
 //! `cargo bench -p townlet-env --bench world`
 
 use std::hint::black_box;
+use std::thread::available_parallelism;
 
-use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use criterion::measurement::WallTime;
+use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::RngExt;
+use rayon::ThreadPoolBuilder;
 use townlet_env::{Action, Level, Town, VectorEnv, stream};
 
 /// How many steps are drawn beforehand, and then taken again and again.
 const STEPS: usize = 256;
 
+/// Every kind of level, on one core.
 fn step(criterion: &mut Criterion) {
     let mut group = criterion.benchmark_group("step");
     for (level, agents) in [
@@ -23,18 +28,53 @@ fn step(criterion: &mut Criterion) {
         ("pomdp-shuffled", 4096),
         ("temporal", 4096),
     ] {
-        let mut town = Town::new(Level::builtin(level).unwrap(), agents).unwrap();
-        let actions = allowed_actions(&mut town);
-        let mut next = actions.iter().cycle();
-        group.throughput(Throughput::Elements(agents as u64));
-        group.bench_function(BenchmarkId::new(level, agents), |bencher| {
+        bench(&mut group, &BenchmarkId::new(level, agents), level, agents, 1);
+    }
+    group.finish();
+}
+
+/// How the speed grows with the number of threads.
+fn threads(criterion: &mut Criterion) {
+    let all = available_parallelism().unwrap().get();
+    let mut counts: Vec<usize> = (0..all.ilog2()).map(|power| 1 << power).collect();
+    counts.push(all);
+
+    let mut group = criterion.benchmark_group("threads");
+    for agents in [4096, 65536] {
+        for &threads in &counts {
+            bench(
+                &mut group,
+                &BenchmarkId::new(format!("pomdp-{agents}"), threads),
+                "pomdp",
+                agents,
+                threads,
+            );
+        }
+    }
+    group.finish();
+}
+
+/// Steps a town again and again on this many threads.
+fn bench(
+    group: &mut BenchmarkGroup<'_, WallTime>,
+    id: &BenchmarkId,
+    level: &str,
+    agents: usize,
+    threads: usize,
+) {
+    let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+    let mut town = Town::new(Level::builtin(level).unwrap(), agents).unwrap();
+    let actions = allowed_actions(&mut town);
+    let mut next = actions.iter().cycle();
+    group.throughput(Throughput::Elements(agents as u64));
+    group.bench_function(id.clone(), |bencher| {
+        pool.install(|| {
             bencher.iter(|| {
                 let step = town.step(next.next().unwrap()).unwrap();
                 black_box(step.observations[0]);
             });
         });
-    }
-    group.finish();
+    });
 }
 
 /// The actions of agents that choose among those allowed, each as likely as the others, `[steps][agents]`.
@@ -62,5 +102,5 @@ fn allowed_actions(town: &mut Town) -> Vec<Vec<Action>> {
     actions
 }
 
-criterion_group!(benches, step);
+criterion_group!(benches, step, threads);
 criterion_main!(benches);

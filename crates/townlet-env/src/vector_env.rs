@@ -222,7 +222,11 @@ impl StepError {
         if actions.len() != num_envs {
             return Err(Self::NumActions { expected: num_envs, found: actions.len() });
         }
-        match actions.iter().position(|&action| usize::from(action) >= num_actions) {
+        let exists = |action: Action| usize::from(action) < num_actions;
+        // The largest action is found many at a time, the first fault only one at a time.
+        let all_exist = actions.iter().copied().max().is_none_or(exists);
+        let fault = if all_exist { None } else { actions.iter().position(|&action| !exists(action)) };
+        match fault {
             Some(env) => Err(Self::NoSuchAction { env, action: actions[env], num_actions }),
             None => Ok(()),
         }

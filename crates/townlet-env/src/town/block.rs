@@ -9,6 +9,13 @@ use crate::MAX_METERS;
 /// How many agents are worked on at a time: few enough that their rows stay in the first-level cache.
 pub(super) const BLOCK: usize = 128;
 
+/// From how many agents on a town is shared out among threads. Threads that sleep take some tens of
+/// microseconds to wake, in which one thread steps about two thousand agents.
+const SHARED_FROM: usize = 4096;
+
+/// How many agents make a share that is not split further: whole blocks, about ten microseconds of work.
+const SHARE: usize = 4 * BLOCK;
+
 /// Why splitting a column cannot fail.
 const ENOUGH: &str = "a block is split at one of its agents";
 
@@ -110,6 +117,36 @@ impl Block<'_> {
     pub(super) fn len(&self) -> usize {
         self.cells.len()
     }
+
+    /// Calls `work` on these agents, a block at a time. Many agents are shared out among rayon's threads.
+    ///
+    /// Which agents make a block does not depend on the threads, and no block reaches another; so the
+    /// results do not depend on the threads either.
+    pub(super) fn for_each_block(self, plan: &Plan, work: &(impl Fn(Block<'_>) + Sync)) {
+        if self.len() >= SHARED_FROM && rayon::current_num_threads() > 1 {
+            self.share(plan, work);
+        } else {
+            self.work_alone(plan, work);
+        }
+    }
+
+    /// Halves the agents until the shares are small; idle threads take halves.
+    fn share(mut self, plan: &Plan, work: &(impl Fn(Block<'_>) + Sync)) {
+        if self.len() <= SHARE {
+            return self.work_alone(plan, work);
+        }
+        let half = (self.len() / 2).next_multiple_of(BLOCK);
+        let left = self.take(plan, half);
+        rayon::join(|| left.share(plan, work), || self.share(plan, work));
+    }
+
+    fn work_alone(mut self, plan: &Plan, work: &impl Fn(Block<'_>)) {
+        while self.len() > BLOCK {
+            work(self.take(plan, BLOCK));
+        }
+        // Not split off: that would cost a single agent a quarter of its step.
+        work(self);
+    }
 }
 
 /// One slice per column, and empty ones for the meters that the level does not have.
@@ -121,4 +158,69 @@ fn slices(columns: &mut [Vec<f32>]) -> [&mut [f32]; MAX_METERS] {
 /// The first `agents` entries of every column; the columns of meters that do not exist stay empty.
 fn split_off<'a>(columns: &mut [&'a mut [f32]; MAX_METERS], agents: usize) -> [&'a mut [f32]; MAX_METERS] {
     columns.each_mut().map(|column| column.split_off_mut(..agents.min(column.len())).expect(ENOUGH))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Mutex, mpsc};
+    use std::thread;
+    use std::time::Duration;
+
+    use rayon::ThreadPoolBuilder;
+
+    use super::*;
+    use crate::Level;
+
+    fn plan_and_columns(agents: usize) -> (Plan, Columns) {
+        let plan = Plan::new(&Level::builtin("pomdp").unwrap());
+        let columns = Columns::new(&plan, agents);
+        (plan, columns)
+    }
+
+    #[test]
+    fn blocks_are_the_same_on_any_number_of_threads() {
+        // Neither whole blocks nor whole shares, and halves of it are not whole either.
+        let agents = SHARED_FROM + 3 * SHARE + BLOCK + 44;
+        let (plan, mut columns) = plan_and_columns(agents);
+        let expected: Vec<_> =
+            (0..agents).step_by(BLOCK).map(|first| (first, BLOCK.min(agents - first))).collect();
+        for threads in [1, 2, 3, 7] {
+            let pool = ThreadPoolBuilder::new().num_threads(threads).build().unwrap();
+            let found = Mutex::new(Vec::new());
+            pool.install(|| {
+                columns.block().for_each_block(&plan, &|agents| {
+                    found.lock().unwrap().push((agents.first, agents.len()));
+                });
+            });
+            let mut found = found.into_inner().unwrap();
+            found.sort_unstable();
+            assert_eq!(found, expected, "{threads} threads");
+        }
+    }
+
+    #[test]
+    fn a_large_town_is_worked_on_by_several_threads() {
+        let (plan, mut columns) = plan_and_columns(SHARED_FROM);
+        let (sender, receiver) = mpsc::channel();
+        let receiver = Mutex::new(receiver);
+        let pool = ThreadPoolBuilder::new().num_threads(2).build().unwrap();
+        pool.install(|| {
+            columns.block().for_each_block(&plan, &|agents| {
+                // One thread alone would wait here for a block that it reaches later.
+                if agents.first == 0 {
+                    let waited = receiver.lock().unwrap().recv_timeout(Duration::from_secs(60));
+                    waited.expect("another thread works on the last block");
+                } else if agents.first == SHARED_FROM - BLOCK {
+                    sender.send(()).unwrap();
+                }
+            });
+        });
+    }
+
+    #[test]
+    fn a_small_town_stays_on_the_calling_thread() {
+        let (plan, mut columns) = plan_and_columns(SHARED_FROM - 1);
+        let caller = thread::current().id();
+        columns.block().for_each_block(&plan, &|_| assert_eq!(thread::current().id(), caller));
+    }
 }

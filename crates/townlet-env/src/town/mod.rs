@@ -10,7 +10,7 @@ mod plan;
 
 use crate::{Action, Cell, Level, ObservationLayout, Step, StepError, VectorEnv};
 pub use agent::{AgentState, MeterSet, TownError};
-use block::{BLOCK, Block, Columns};
+use block::{Block, Columns};
 use plan::{ACTIONS, INTERACT, Plan};
 
 /// `num_agents` independent agents in the world of one [`Level`], stepped together.
@@ -24,7 +24,11 @@ use plan::{ACTIONS, INTERACT, Plan};
 /// a shuffled layout come from the streams `"start-cell"` and `"layout"` of seed, agent and episode, see
 /// [`stream`](crate::stream).
 ///
-/// [`step`](VectorEnv::step) allocates no memory.
+/// A town of at least 4,096 agents is stepped by several threads: those of the rayon pool in which
+/// [`step`](VectorEnv::step) is called. A smaller one is stepped by the calling thread. The number of threads
+/// changes no bit of the results.
+///
+/// [`step`](VectorEnv::step) allocates no memory, but for what rayon needs to hand out work.
 ///
 /// ```
 /// use townlet_env::{Level, Town, VectorEnv};
@@ -226,13 +230,9 @@ impl Town {
     }
 
     /// Calls `work` on every block of agents.
-    fn for_each_block(&mut self, mut work: impl FnMut(&Plan, u64, Block<'_>)) {
+    fn for_each_block(&mut self, work: impl Fn(&Plan, u64, Block<'_>) + Sync) {
         let Self { plan, seed, columns, .. } = self;
-        let mut agents = columns.block();
-        while agents.len() > 0 {
-            let len = agents.len().min(BLOCK);
-            work(plan, *seed, agents.take(plan, len));
-        }
+        columns.block().for_each_block(plan, &|agents| work(plan, *seed, agents));
     }
 }
 
