@@ -208,7 +208,7 @@ mod tests {
             columns.block().for_each_block(&plan, &|agents| {
                 // One thread alone would wait here for a block that it reaches later.
                 if agents.first == 0 {
-                    let waited = receiver.lock().unwrap().recv_timeout(Duration::from_secs(60));
+                    let waited = receiver.lock().unwrap().recv_timeout(Duration::from_mins(1));
                     waited.expect("another thread works on the last block");
                 } else if agents.first == SHARED_FROM - BLOCK {
                     sender.send(()).unwrap();
