@@ -3,9 +3,11 @@
 use std::fmt;
 
 use clap::{Args, ValueEnum};
+use serde::Serialize;
 
 /// A tensor backend. Each has a cargo feature of the same name.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "lowercase")]
 pub(crate) enum Backend {
     /// Burn's CPU backend
     Flex,

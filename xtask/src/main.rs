@@ -1,12 +1,13 @@
 //! The repository's own commands, run as `cargo xtask COMMAND`.
 //!
 //! They are Rust rather than shell so that a developer and the build server run the same lines on
-//! every system. One file holds one command; what several of them need stands beside them:
-//! [`workspace`] asks cargo, [`backend`] names the backends and readies them, [`child`] runs
-//! programs, [`test_output`] counts what they report. The package depends on no crate of the
-//! workspace, so it builds in seconds.
+//! every system. One file, or a file and its folder, holds one command; what several of them need
+//! stands beside them: [`workspace`] asks cargo, [`backend`] names the backends and readies them,
+//! [`child`] runs programs, [`test_output`] counts what they report. The package depends on no crate
+//! of the workspace, so it builds in seconds.
 
 mod backend;
+mod bench_peer;
 mod child;
 mod ci;
 mod lavapipe;
@@ -41,6 +42,8 @@ enum Command {
     Parity(parity::Arguments),
     /// Run what the build server runs: format, lints, documentation, tests
     Ci,
+    /// Race Townlet against PyTorch on this machine's processor, and print both times and their ratio
+    BenchPeer(bench_peer::Arguments),
     /// Fetch Mesa's software Vulkan driver into the target folder and print how to use it
     Lavapipe,
 }
@@ -62,6 +65,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         }
         Command::Parity(arguments) => parity::run(&workspace, &arguments),
         Command::Ci => ci::run(&workspace),
+        Command::BenchPeer(arguments) => bench_peer::run(&workspace, &arguments),
         Command::Lavapipe => lavapipe::run(&workspace),
     }
 }

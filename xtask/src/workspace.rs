@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::env;
 use std::io::BufReader;
 use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::process::{Command, ExitStatus, Stdio};
 
 use anyhow::{Context, Result, ensure};
 use clap::ValueEnum;
@@ -114,15 +114,15 @@ impl Workspace {
     /// would build the tensor library a second time.
     pub(crate) fn cargo_test(&self) -> Command {
         let mut cargo = self.cargo("test");
-        cargo.args(["--workspace", "--features", &self.backend_features()]);
+        cargo.args(["--workspace", "--features", &self.backend_features(Backend::value_variants())]);
         cargo
     }
 
-    /// Every `package/backend` feature of the workspace, separated by commas.
-    fn backend_features(&self) -> String {
+    /// Every `package/backend` feature of the workspace for these backends, separated by commas.
+    fn backend_features(&self, backends: &[Backend]) -> String {
         let mut features = Vec::new();
         for package in &self.packages {
-            for backend in Backend::value_variants() {
+            for backend in backends {
                 if package.features.contains_key(backend.name()) {
                     features.push(format!("{}/{backend}", package.name));
                 }
@@ -133,22 +133,13 @@ impl Workspace {
 
     /// Builds every test program of the workspace, with every backend enabled.
     pub(crate) fn build_tests(&self) -> Result<TestPrograms> {
-        let mut build = self
-            .cargo_test()
-            .args(["--no-run", "--message-format=json-render-diagnostics"])
-            .stdout(Stdio::piped())
-            .spawn()
-            .context("cannot run cargo test")?;
-        let stdout = build.stdout.take().context("cargo has no output")?;
-
         let mut programs = Vec::new();
-        for message in serde_json::Deserializer::from_reader(BufReader::new(stdout)).into_iter() {
-            let Message::CompilerArtifact(artifact) = message? else { continue };
+        let status = build(self.cargo_test().arg("--no-run"), |artifact| {
             if let (true, Some(executable)) = (artifact.profile.test, artifact.executable) {
                 programs.push(self.test_program(&artifact.package_id, artifact.target.name, executable)?);
             }
-        }
-        let status = build.wait()?;
+            Ok(())
+        })?;
         ensure!(status.success(), "the tests do not build");
         programs.sort();
         let suite = programs
@@ -156,6 +147,24 @@ impl Workspace {
             .position(|program| program.target == SUITE)
             .with_context(|| format!("the workspace has no test target named {SUITE}"))?;
         Ok(TestPrograms { suite: programs.remove(suite), others: programs })
+    }
+
+    /// Builds an example for measurements, with these backends enabled, and says where it is.
+    ///
+    /// The whole workspace is selected for the reason that [`cargo_test`](Self::cargo_test) gives.
+    pub(crate) fn build_example(&self, name: &str, backends: &[Backend]) -> Result<PathBuf> {
+        let mut example = None;
+        let mut cargo = self.cargo("build");
+        cargo.args(["--release", "--workspace", "--example", name]);
+        cargo.args(["--features", &self.backend_features(backends)]);
+        let status = build(&mut cargo, |artifact| {
+            if artifact.target.name == name && artifact.executable.is_some() {
+                example = artifact.executable;
+            }
+            Ok(())
+        })?;
+        ensure!(status.success(), "the example {name} does not build");
+        example.with_context(|| format!("cargo built no example {name}"))
     }
 
     fn test_program(&self, package: &str, target: String, executable: PathBuf) -> Result<TestProgram> {
@@ -181,6 +190,22 @@ impl TestProgram {
         command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         command
     }
+}
+
+/// Runs a `cargo` that builds, and hands on what it built as soon as it is there.
+fn build(cargo: &mut Command, mut on_artifact: impl FnMut(Artifact) -> Result<()>) -> Result<ExitStatus> {
+    let mut build = cargo
+        .arg("--message-format=json-render-diagnostics")
+        .stdout(Stdio::piped())
+        .spawn()
+        .context("cannot run cargo")?;
+    let stdout = build.stdout.take().context("cargo has no output")?;
+    for message in serde_json::Deserializer::from_reader(BufReader::new(stdout)).into_iter() {
+        if let Message::CompilerArtifact(artifact) = message? {
+            on_artifact(artifact)?;
+        }
+    }
+    Ok(build.wait()?)
 }
 
 /// The cargo that started this program, so that a `+toolchain` argument carries through.
