@@ -2,10 +2,11 @@
 
 use burn::module::Module;
 use burn::tensor::Device;
+use rayon::ThreadPoolBuilder;
 use townlet_drqn::{Actor, DrqnConfig, EpsilonSchedule, Trainer, UpdateSchedule};
 use townlet_env::probes::{DelayedTMaze, PassiveTMaze, ProbeEnv};
 use townlet_env::{Action, Level, Town, VectorEnv};
-use townlet_nets::{LstmState, RecurrentSpatialQConfig, state_dict};
+use townlet_nets::{LstmState, RecurrentSpatialQConfig, StateDict, state_dict};
 
 use crate::case::{CLOSE, cases, largest_difference, values};
 use crate::small;
@@ -16,15 +17,16 @@ cases![
     acting_memory_survives_updates,
     a_masked_action_is_never_taken,
     training_is_the_same_for_the_same_seed,
+    learning_beside_acting_does_not_depend_on_which_is_faster,
 ];
 
-fn state(actor: &LstmState) -> Vec<f32> {
-    [values(actor.hidden.clone()), values(actor.cell.clone())].concat()
+fn state(actor: LstmState) -> Vec<f32> {
+    [values(actor.hidden), values(actor.cell)].concat()
 }
 
 fn memory_is_wiped_exactly_where_an_episode_ends(device: &Device) {
     let layout = small::layout();
-    let mut actor = Actor::new(small::network(layout.clone()).init(1, device), 3);
+    let mut actor = Actor::new(&small::network(layout.clone()).init(1, device), 3);
     actor.values(&small::numbers("see", 3 * layout.len()));
     let before = values(actor.state().hidden.clone());
     actor.forget(&[false, true, false]);
@@ -39,10 +41,10 @@ fn memory_is_wiped_exactly_where_an_episode_ends(device: &Device) {
 fn a_new_network_keeps_the_memory(device: &Device) {
     let layout = small::layout();
     let config = small::network(layout.clone());
-    let mut actor = Actor::new(config.init(1, device), 2);
+    let mut actor = Actor::new(&config.init(1, device), 2);
     actor.values(&small::numbers("see", 2 * layout.len()));
     let before = state(actor.state());
-    actor.set_network(config.init(2, device));
+    actor.set_network(&config.init(2, device));
     assert_eq!(state(actor.state()), before);
 }
 
@@ -60,12 +62,12 @@ fn acting_memory_survives_updates(device: &Device) {
         ..small::config()
     };
     let mut trainer = Trainer::new(env(), &network, config, 9, device).expect("valid settings");
-    let mut twin = Actor::new(network.init(9, device), 2);
+    let mut twin = Actor::new(&network.init(9, device), 2);
     for round in 0..12 {
         let seen = trainer.env().observations().to_vec();
         let acting = trainer.learner().acting_network();
         trainer.round(&mut ()).expect("training goes on");
-        twin.set_network(acting);
+        twin.set_network(&acting);
         twin.values(&seen);
         if (round + 1) % 6 == 0 {
             // Every episode of this maze lasts corridor + delay + 3 = 6 steps.
@@ -141,21 +143,35 @@ fn a_masked_action_is_never_taken(device: &Device) {
     assert!(trainer.progress().updates > 0);
 }
 
-fn training_is_the_same_for_the_same_seed(device: &Device) {
-    let run = |seed| {
-        let env = ProbeEnv::new(PassiveTMaze::new(3), 2);
-        let network = network_for(&env);
-        let config = DrqnConfig {
-            batch_size: 2,
-            trace_length: 3,
-            schedule: UpdateSchedule { learning_starts: 8, update_every: 4, target_copy_every: 2 },
-            epsilon: EpsilonSchedule::Linear { start: 1.0, end: 0.2, steps: 20 },
-            ..small::config()
-        };
-        let mut trainer = Trainer::new(env, &network, config, seed, device).expect("valid settings");
-        trainer.train(24, &mut ()).expect("training goes on");
-        state_dict(&trainer.learner().online().valid())
+/// Forty steps in a T-maze, with nine updates.
+fn trained(seed: u64, overlap: bool, device: &Device) -> StateDict {
+    let env = ProbeEnv::new(PassiveTMaze::new(3), 2);
+    let network = network_for(&env);
+    let config = DrqnConfig {
+        batch_size: 2,
+        trace_length: 3,
+        schedule: UpdateSchedule { learning_starts: 8, update_every: 4, target_copy_every: 2 },
+        epsilon: EpsilonSchedule::Linear { start: 1.0, end: 0.0, steps: 16 },
+        overlap,
+        ..small::config()
     };
-    assert!(run(4) == run(4), "two runs with one seed differ");
-    assert!(run(4) != run(5), "two seeds give one run");
+    let mut trainer = Trainer::new(env, &network, config, seed, device).expect("valid settings");
+    trainer.train(40, &mut ()).expect("training goes on");
+    assert_eq!((trainer.progress().updates, trainer.learner().updates()), (9, 9));
+    state_dict(&trainer.learner().online().valid())
+}
+
+fn training_is_the_same_for_the_same_seed(device: &Device) {
+    assert!(trained(4, false, device) == trained(4, false, device), "two runs with one seed differ");
+    assert!(trained(4, false, device) != trained(5, false, device), "two seeds give one run");
+}
+
+/// On one thread the updates come before the step, on two beside it; the batch is too small to be cut itself.
+fn learning_beside_acting_does_not_depend_on_which_is_faster(device: &Device) {
+    let on = |threads: usize| {
+        let pool = ThreadPoolBuilder::new().num_threads(threads).build().expect("threads");
+        pool.install(|| trained(4, true, device))
+    };
+    assert!(on(1) == on(2), "it depends on the threads");
+    assert!(on(2) != trained(4, false, device), "the step does not see the network from before the updates");
 }

@@ -54,6 +54,7 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     let changes: Vec<(&str, DrqnConfig)> = vec![
         ("discount", DrqnConfig { discount: 0.5, ..base() }),
         ("n_step", DrqnConfig { n_step: 3, ..base() }),
+        ("overlap", DrqnConfig { overlap: true, ..base() }),
         ("memory", DrqnConfig { memory: Memory::ResetTargetOnly, ..base() }),
         ("memory", DrqnConfig { memory: Memory::ResetEachStep, ..base() }),
         ("last_step", DrqnConfig { last_step: LastStep::RewardOnly, ..base() }),

@@ -58,13 +58,13 @@ fn delayed_t_maze(memory: Memory, device: &Device) -> Trained {
     let network = trainer.learner().acting_network();
 
     let mut env = ProbeEnv::new(maze, 64);
-    let mut policy = RecurrentPolicy::new(network.clone(), 64, 0.0, 0);
+    let mut policy = RecurrentPolicy::new(&network, 64, 0.0, 0);
     let outcomes = evaluate(&mut env, &mut policy, 77, |_, _, _| {}).expect("the maze steps");
     let mean_return = outcomes.iter().map(|outcome| outcome.total_reward).sum::<f64>() / 64.0;
 
     env.reset(77);
     let goals: Vec<bool> = env.observations().chunks(2).map(|seen| seen[1] > 0.0).collect();
-    let mut actor = Actor::new(network, 64);
+    let mut actor = Actor::new(&network, 64);
     for _ in 0..maze.junction_time() {
         actor.values(env.observations());
         env.step(&[0; 64]).expect("the maze steps");

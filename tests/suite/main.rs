@@ -16,6 +16,7 @@ mod learning;
 mod memory;
 mod networks;
 mod parity;
+mod paths;
 mod recorded;
 mod small;
 mod targets;
@@ -60,6 +61,7 @@ fn main() -> ExitCode {
     let cases: Vec<Case> = [
         memory::CASES,
         gradients::CASES,
+        paths::CASES,
         acting::CASES,
         targets::CASES,
         updates::CASES,

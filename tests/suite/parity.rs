@@ -70,9 +70,27 @@ pub(crate) fn check_folder(folder: &Path, backend: Backend) -> Result<Vec<Row>> 
         rows.push(trace_row(folder, &path));
     }
     for path in recorded_files(folder, "network", "safetensors")? {
-        rows.push(network_row(folder, &path, backend, &device));
+        for &way in Way::of(backend) {
+            rows.push(network_row(folder, &path, backend, way, &device));
+        }
     }
     Ok(rows)
+}
+
+/// Which of the two ways a network's passes go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Way {
+    /// Through the kernels where the backend has them.
+    Fastest,
+    /// Through Burn's operations.
+    Composed,
+}
+
+impl Way {
+    /// The ways that differ on `backend`.
+    fn of(backend: Backend) -> &'static [Self] {
+        if backend.is_cpu() { &[Self::Fastest, Self::Composed] } else { &[Self::Fastest] }
+    }
 }
 
 /// The files `*/directory/*.extension` below `folder`, sorted.
@@ -132,9 +150,9 @@ fn trace_row(folder: &Path, path: &Path) -> Row {
     row
 }
 
-fn network_row(folder: &Path, path: &Path, backend: Backend, device: &Device) -> Row {
+fn network_row(folder: &Path, path: &Path, backend: Backend, way: Way, device: &Device) -> Row {
     let mut comparison = Comparison::new(backend);
-    let outcome = check_network_file(path, device, &mut comparison);
+    let outcome = check_network_file(path, way, device, &mut comparison);
     let (detail, largest_difference, tolerance) = match &comparison.worst {
         Some(worst) => (worst.name.clone(), Some(worst.difference), worst.tolerance),
         None => (String::new(), None, 0.0),
@@ -142,7 +160,10 @@ fn network_row(folder: &Path, path: &Path, backend: Backend, device: &Device) ->
     let within = comparison.worst.as_ref().is_some_and(|worst| worst.difference <= worst.tolerance);
     Row {
         file: name(folder, path),
-        backend: backend.to_string(),
+        backend: match way {
+            Way::Fastest => backend.to_string(),
+            Way::Composed => format!("{backend}, composed"),
+        },
         compared: comparison.compared,
         unit: "arrays",
         largest_difference: largest_difference.filter(|difference| difference.is_finite()),
@@ -294,15 +315,15 @@ impl RecordedFile {
     }
 }
 
-fn check_network_file(path: &Path, device: &Device, comparison: &mut Comparison) -> Result<()> {
+fn check_network_file(path: &Path, way: Way, device: &Device, comparison: &mut Comparison) -> Result<()> {
     let file = RecordedFile::open(path)?;
     let stem = path.file_stem().and_then(|stem| stem.to_str()).unwrap_or_default();
     match stem {
         "online" | "target" => weights_round_trip(&file, device, comparison),
-        "unroll" => unroll(path, &file, device, comparison),
+        "unroll" => unroll(path, way, &file, device, comparison),
         "feedforward" => feedforward(&file, device, comparison),
         "rnd" => distillation(&file, device, comparison),
-        _ if stem.starts_with("update-") => update(path, &file, device, comparison),
+        _ if stem.starts_with("update-") => update(path, way, &file, device, comparison),
         _ => bail!(
             "unknown kind of recorded data; expected online, target, unroll, update-*, feedforward or rnd"
         ),
@@ -315,9 +336,10 @@ fn recorded_network() -> RecurrentSpatialQConfig {
     RecurrentSpatialQConfig::new(layout, 5)
 }
 
-fn load(path: &Path, which: &str, device: &Device) -> Result<RecurrentSpatialQNetwork> {
+fn load(path: &Path, which: &str, way: Way, device: &Device) -> Result<RecurrentSpatialQNetwork> {
     let file = RecordedFile::open(&path.with_file_name(format!("{which}.safetensors")))?;
-    Ok(load_state_dict(&recorded_network().init(0, device), &file.below(""))?)
+    let network = load_state_dict(&recorded_network().init(0, device), &file.below(""))?;
+    Ok(if way == Way::Composed { network.composed() } else { network })
 }
 
 fn weights_round_trip(file: &RecordedFile, device: &Device, comparison: &mut Comparison) -> Result<()> {
@@ -325,8 +347,14 @@ fn weights_round_trip(file: &RecordedFile, device: &Device, comparison: &mut Com
     file.compare_parameters("", &state_dict(&network), comparison)
 }
 
-fn unroll(path: &Path, file: &RecordedFile, device: &Device, comparison: &mut Comparison) -> Result<()> {
-    let network = load(path, "online", device)?;
+fn unroll(
+    path: &Path,
+    way: Way,
+    file: &RecordedFile,
+    device: &Device,
+    comparison: &mut Comparison,
+) -> Result<()> {
+    let network = load(path, "online", way, device)?;
     let observations: Tensor<3> = file.tensor("observations", device)?;
     let [batch, time, features] = observations.dims();
     let zero = network.initial_state(batch);
@@ -351,7 +379,13 @@ fn unroll(path: &Path, file: &RecordedFile, device: &Device, comparison: &mut Co
     Ok(())
 }
 
-fn update(path: &Path, file: &RecordedFile, device: &Device, comparison: &mut Comparison) -> Result<()> {
+fn update(
+    path: &Path,
+    way: Way,
+    file: &RecordedFile,
+    device: &Device,
+    comparison: &mut Comparison,
+) -> Result<()> {
     let recorded = file.config.context("the metadata has no config")?;
     let config = DrqnConfig {
         discount: recorded.gamma,
@@ -365,8 +399,8 @@ fn update(path: &Path, file: &RecordedFile, device: &Device, comparison: &mut Co
         loss: recorded.loss,
         ..DrqnConfig::default()
     };
-    let online = load(path, "online", &device.clone().autodiff())?;
-    let target = load(path, "target", device)?;
+    let online = load(path, "online", way, &device.clone().autodiff())?;
+    let target = load(path, "target", way, device)?;
     let mut learner = Learner::from_networks(online, target, config);
     let batches = recorded_batches(file)?;
 

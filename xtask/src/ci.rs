@@ -16,19 +16,8 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     let mut steps = Steps::default();
 
     steps.cargo(workspace.cargo("fmt").args(["--all", "--", "--check"]))?;
-    steps.cargo(workspace.cargo("clippy").args([
-        "--workspace",
-        "--all-targets",
-        "--all-features",
-        "--",
-        "-Dwarnings",
-    ]))?;
-    steps.cargo(
-        workspace
-            .cargo("doc")
-            .args(["--workspace", "--no-deps", "--all-features"])
-            .env("RUSTDOCFLAGS", "-Dwarnings"),
-    )?;
+    steps.cargo(workspace.cargo_with_backends("clippy").args(["--all-targets", "--", "-Dwarnings"]))?;
+    steps.cargo(workspace.cargo_with_backends("doc").arg("--no-deps").env("RUSTDOCFLAGS", "-Dwarnings"))?;
     let mut totals = String::new();
     steps.step("cargo xtask test-all-backends", || {
         let report = test_all_backends::run(workspace, &Selection::default())?;

@@ -47,7 +47,7 @@ fn without_backend(programs: &[TestProgram]) -> Result<Outcome> {
 
 fn doc_tests(workspace: &Workspace) -> Result<Outcome> {
     println!("\n== doc tests ==");
-    let mut command = workspace.cargo_test();
+    let mut command = workspace.cargo_with_backends("test");
     command.args(["--doc", "--no-fail-fast", "--color=never"]);
     Outcome::of("cargo test --doc", &mut command)
 }

@@ -108,12 +108,12 @@ impl Workspace {
         cargo
     }
 
-    /// `cargo test` over the whole workspace with every backend enabled.
+    /// `cargo SUBCOMMAND` over the whole workspace with every backend enabled.
     ///
-    /// Everything that builds tests goes through here: another choice of packages or features
+    /// Everything that builds tests or lints goes through here: another choice of packages or features
     /// would build the tensor library a second time.
-    pub(crate) fn cargo_test(&self) -> Command {
-        let mut cargo = self.cargo("test");
+    pub(crate) fn cargo_with_backends(&self, subcommand: &str) -> Command {
+        let mut cargo = self.cargo(subcommand);
         cargo.args(["--workspace", "--features", &self.backend_features(Backend::value_variants())]);
         cargo
     }
@@ -134,7 +134,7 @@ impl Workspace {
     /// Builds every test program of the workspace, with every backend enabled.
     pub(crate) fn build_tests(&self) -> Result<TestPrograms> {
         let mut programs = Vec::new();
-        let status = build(self.cargo_test().arg("--no-run"), |artifact| {
+        let status = build(self.cargo_with_backends("test").arg("--no-run"), |artifact| {
             if let (true, Some(executable)) = (artifact.profile.test, artifact.executable) {
                 programs.push(self.test_program(&artifact.package_id, artifact.target.name, executable)?);
             }
@@ -151,7 +151,7 @@ impl Workspace {
 
     /// Builds an example for measurements, with these backends enabled, and says where it is.
     ///
-    /// The whole workspace is selected for the reason that [`cargo_test`](Self::cargo_test) gives.
+    /// The whole workspace is selected for the reason that [`cargo_with_backends`](Self::cargo_with_backends) gives.
     pub(crate) fn build_example(&self, name: &str, backends: &[Backend]) -> Result<PathBuf> {
         let mut example = None;
         let mut cargo = self.cargo("build");

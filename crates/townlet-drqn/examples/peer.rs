@@ -6,7 +6,8 @@
 //! | Request | Answer |
 //! |---|---|
 //! | `{"work": "about"}` | `program`, `version`, `threads` |
-//! | `{"work": "train", "backend": "flex", "batch": 16, "time": 8, "seconds": 2}` | `median_ms` of one update, `repetitions`, `parameters` |
+//! | `{"work": "train", "backend": "flex", "path": "kernels", "batch": 16, "time": 8, "seconds": 2}` | `median_ms` of one update, `repetitions`, `parameters` |
+//! | the same with `"path": "composed"` | the same, the network composed of Burn's operations |
 //! | `{"work": "act", "backend": "flex", "batch": 16, "seconds": 2}` | the same of one step of `batch` agents |
 //! | `{"work": "loop", "backend": "flex", "settings": "plain", "agents": 1, "seconds": 2}` | `steps_per_second`, `updates_per_second` |
 //!
@@ -47,9 +48,19 @@ const MOST_SECONDS: f64 = 3_600.0;
 #[serde(tag = "work", rename_all = "lowercase", deny_unknown_fields)]
 enum Request {
     About,
-    Train { backend: Backend, batch: usize, time: usize, seconds: f64 },
+    Train { backend: Backend, path: Path, batch: usize, time: usize, seconds: f64 },
     Act { backend: Backend, batch: usize, seconds: f64 },
     Loop { backend: Backend, settings: Settings, agents: usize, seconds: f64 },
+}
+
+/// How a network computes.
+#[derive(Clone, Copy, Deserialize, PartialEq)]
+#[serde(rename_all = "lowercase")]
+enum Path {
+    /// Through the kernels.
+    Kernels,
+    /// Through Burn's operations.
+    Composed,
 }
 
 /// How a whole loop learns.
@@ -101,9 +112,9 @@ fn answer(line: &str) -> Outcome<Value> {
             "version": env!("CARGO_PKG_VERSION"),
             "threads": rayon::current_num_threads(),
         }),
-        Request::Train { backend, batch, time, seconds } => {
+        Request::Train { backend, path, batch, time, seconds } => {
             check(batch.saturating_mul(time), seconds)?;
-            serde_json::to_value(train(&backend.device()?, batch, time, seconds)?)?
+            serde_json::to_value(train(&backend.device()?, path, [batch, time], seconds)?)?
         }
         Request::Act { backend, batch, seconds } => {
             check(batch, seconds)?;
@@ -134,12 +145,17 @@ fn network() -> Outcome<RecurrentSpatialQConfig> {
 }
 
 /// Updates of plain DRQN, all from one batch.
-fn train(device: &Device, batch: usize, time: usize, seconds: f64) -> Outcome<Timing> {
+fn train(device: &Device, path: Path, [batch, time]: [usize; 2], seconds: f64) -> Outcome<Timing> {
     let network = network()?;
     let config =
         DrqnConfig { learning_rate: 1e-4, batch_size: batch, trace_length: time, ..DrqnConfig::default() };
     let sequences = sequences(&network, batch, time);
-    let mut learner = Learner::new(&network, config, 1, device);
+    let mut online = network.init(1, &device.clone().autodiff());
+    if path == Path::Composed {
+        online = online.composed();
+    }
+    let target = online.valid();
+    let mut learner = Learner::from_networks(online, target, config);
     let parameters = learner.online().num_params();
     measure(parameters, seconds, || {
         black_box(learner.update(&sequences)?);
@@ -179,7 +195,7 @@ fn act(device: &Device, batch: usize, seconds: f64) -> Outcome<Timing> {
     let parameters = network.num_params();
     let mut rng = stream(1, "peer", 1, 0);
     let observations: Vec<f32> = (0..batch * config.layout.len()).map(|_| rng.random()).collect();
-    let mut actor = Actor::new(network, batch);
+    let mut actor = Actor::new(&network, batch);
     let mut actions = vec![0; batch];
     measure(parameters, seconds, || {
         let values = actor.values(&observations);

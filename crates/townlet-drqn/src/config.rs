@@ -48,6 +48,9 @@ pub struct DrqnConfig {
 
     /// When updates and target copies happen.
     pub schedule: UpdateSchedule,
+    /// Whether the updates that are due after a step are made while the next step is taken. Agents then act
+    /// one step longer with the network from before the updates; runs are as repeatable as without.
+    pub overlap: bool,
     /// How much is explored.
     pub epsilon: EpsilonSchedule,
 }
@@ -70,6 +73,7 @@ impl Default for DrqnConfig {
             batch_size: 16,
             trace_length: 8,
             schedule: UpdateSchedule::default(),
+            overlap: false,
             epsilon: EpsilonSchedule::default(),
         }
     }

@@ -1,13 +1,14 @@
 //! One update of the online network, and the target network beside it.
 
+use std::mem;
+
 use burn::module::Module;
-use burn::optim::{AdamConfig, GradientsParams, ModuleOptimizer};
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use thiserror::Error;
-use townlet_nets::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork};
+use townlet_nets::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork, adam, clip_global_norm};
 
 use crate::config::{DrqnConfig, Loss, Memory, TargetEstimator};
-use crate::gradients::clip_global_norm;
 use crate::replay::SequenceBatch;
 use crate::targets::{DeviceBatch, unroll};
 
@@ -76,7 +77,7 @@ impl Learner {
         config: DrqnConfig,
     ) -> Self {
         let device = target.device();
-        let optimizer = AdamConfig::new().with_epsilon(config.adam_epsilon).init();
+        let optimizer = adam(config.adam_epsilon);
         Self { config, online, target, optimizer, updates: 0, device }
     }
 
@@ -106,7 +107,9 @@ impl Learner {
         }
 
         let rate = self.config.learning_rate;
-        self.online = self.optimizer.step(rate, self.online.clone(), gradients);
+        // Moved out rather than cloned: parameters that nobody else holds are changed in their place.
+        let online = mem::replace(&mut self.online, self.target.clone());
+        self.online = online.step(&mut self.optimizer, rate, gradients);
         self.updates += 1;
         let target_copied = self.config.schedule.copies_target_after(self.updates);
         if target_copied {

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod actor;
 mod config;
 mod evaluate;
 mod explore;
@@ -12,13 +11,12 @@ mod schedule;
 mod targets;
 mod trainer;
 
-pub use actor::Actor;
 pub use config::{BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, TargetEstimator};
 pub use evaluate::{EpisodeOutcome, evaluate};
 pub use explore::epsilon_greedy;
-pub use gradients::clip_global_norm;
 pub use learner::{Learner, LearnerError, UpdateReport};
 pub use policy::{Policy, RandomPolicy, RecurrentPolicy};
 pub use replay::{EmptyReplay, SequenceBatch, SequenceReplay};
 pub use schedule::{EpsilonSchedule, UpdateSchedule};
+pub use townlet_nets::{Actor, clip_global_norm};
 pub use trainer::{EpisodeReport, Progress, TrainError, TrainObserver, Trainer};

@@ -1,9 +1,8 @@
 //! Ways of choosing actions, for evaluation.
 
 use townlet_env::{Action, stream};
-use townlet_nets::RecurrentSpatialQNetwork;
+use townlet_nets::{Actor, RecurrentSpatialQNetwork};
 
-use crate::actor::Actor;
 use crate::explore::{epsilon_greedy, random_allowed};
 
 /// Chooses actions in many environments, step after step.
@@ -32,7 +31,7 @@ pub struct RecurrentPolicy {
 
 impl RecurrentPolicy {
     /// Acts in `num_envs` environments; greedy where `epsilon` is 0. `seed` names the random choices.
-    pub fn new(network: RecurrentSpatialQNetwork, num_envs: usize, epsilon: f64, seed: u64) -> Self {
+    pub fn new(network: &RecurrentSpatialQNetwork, num_envs: usize, epsilon: f64, seed: u64) -> Self {
         Self { actor: Actor::new(network, num_envs), epsilon, seed, step: 0 }
     }
 }
@@ -40,7 +39,7 @@ impl RecurrentPolicy {
 impl Policy for RecurrentPolicy {
     fn act(&mut self, observations: &[f32], masks: &[bool], actions: &mut [Action]) {
         let values = self.actor.values(observations);
-        epsilon_greedy(&values, masks, |_| self.epsilon, self.seed, self.step, actions);
+        epsilon_greedy(values, masks, |_| self.epsilon, self.seed, self.step, actions);
         self.step += 1;
     }
 

@@ -2,14 +2,14 @@
 
 use burn::tensor::Device;
 use thiserror::Error;
-use townlet_env::{Action, StepError, VectorEnv, stream};
-use townlet_nets::RecurrentSpatialQConfig;
+use townlet_env::{Action, Step, StepError, VectorEnv, stream};
+use townlet_nets::{Actor, RecurrentSpatialQConfig};
 
-use crate::actor::Actor;
 use crate::config::{ConfigError, DrqnConfig};
 use crate::explore::epsilon_greedy;
 use crate::learner::{Learner, LearnerError, UpdateReport};
 use crate::replay::{EmptyReplay, SequenceBatch, SequenceReplay};
+use crate::schedule::EpsilonSchedule;
 
 /// Why training stopped.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -90,23 +90,101 @@ impl<E> TrainObserver<E> for () {}
 /// observation, is wiped for an environment when its episode ends, and no update ever touches it.
 pub struct Trainer<E> {
     env: E,
-    learner: Learner,
+    player: Player,
+    study: Study,
     replay: SequenceReplay,
-    actor: Actor,
-    seed: u64,
-    /// Steps of all environments together.
-    rounds: u64,
-    progress: Progress,
-    lengths: Vec<u64>,
-    total_rewards: Vec<f64>,
-    // Memory that is used again in every round.
-    actions: Vec<Action>,
-    ended: Vec<bool>,
-    reports: Vec<EpisodeReport>,
-    batch: SequenceBatch,
+    book: Book,
+    /// The updates that are outstanding.
+    due: u64,
 }
 
-impl<E: VectorEnv> Trainer<E> {
+/// Acts.
+struct Player {
+    actor: Actor,
+    epsilon: EpsilonSchedule,
+    seed: u64,
+    /// Steps of all environments together, and the same counted over them.
+    rounds: u64,
+    steps: u64,
+    actions: Vec<Action>,
+}
+
+/// Learns.
+struct Study {
+    learner: Learner,
+    seed: u64,
+    // Memory that is used again.
+    batch: SequenceBatch,
+    /// Of the updates made last.
+    reports: Vec<UpdateReport>,
+}
+
+/// Keeps account of steps and episodes.
+struct Book {
+    progress: Progress,
+    epsilon: EpsilonSchedule,
+    lengths: Vec<u64>,
+    total_rewards: Vec<f64>,
+    // Of the step made last.
+    ended: Vec<bool>,
+    reports: Vec<EpisodeReport>,
+}
+
+impl Player {
+    /// One step of every environment.
+    fn step<'a, E: VectorEnv>(&mut self, env: &'a mut E) -> Result<Step<'a>, StepError> {
+        let (num_envs, schedule, steps) = (env.num_envs(), self.epsilon, self.steps);
+        let epsilon = |env| schedule.epsilon(env, num_envs, steps);
+        let values = self.actor.values(env.observations());
+        epsilon_greedy(values, env.action_masks(), epsilon, self.seed, self.rounds, &mut self.actions);
+        env.step(&self.actions)
+    }
+}
+
+impl Study {
+    /// So many updates from `replay`.
+    fn updates(&mut self, count: u64, replay: &SequenceReplay) -> Result<(), TrainError> {
+        self.reports.clear();
+        for _ in 0..count {
+            let mut rng = stream(self.seed, "replay", self.learner.updates(), 0);
+            replay.sample(self.learner.config().batch_size, &mut rng, &mut self.batch)?;
+            self.reports.push(self.learner.update(&self.batch)?);
+        }
+        Ok(())
+    }
+}
+
+impl Book {
+    /// Stores a step of every environment and notes which episodes it ended.
+    fn record(&mut self, actions: &[Action], step: &Step<'_>, replay: &mut SequenceReplay) {
+        let num_envs = actions.len();
+        let before = self.progress.steps;
+        replay.record(actions, step);
+        self.progress.steps += num_envs as u64;
+        self.progress.stored = replay.len();
+        self.reports.clear();
+        for env in 0..num_envs {
+            self.lengths[env] += 1;
+            self.total_rewards[env] += f64::from(step.rewards[env]);
+            self.ended[env] = step.ended(env);
+            if self.ended[env] {
+                self.reports.push(EpisodeReport {
+                    episode: self.progress.episodes,
+                    env,
+                    steps: self.progress.steps,
+                    length: std::mem::take(&mut self.lengths[env]),
+                    total_reward: std::mem::take(&mut self.total_rewards[env]),
+                    terminated: step.terminated[env],
+                    truncated: step.truncated[env],
+                    epsilon: self.epsilon.epsilon(env, num_envs, before),
+                });
+                self.progress.episodes += 1;
+            }
+        }
+    }
+}
+
+impl<E: VectorEnv + Send> Trainer<E> {
     /// A trainer with a fresh network, in freshly reset environments. Everything random follows from `seed`.
     ///
     /// `device` is given without autodiff.
@@ -132,22 +210,23 @@ impl<E: VectorEnv> Trainer<E> {
             env.num_actions(),
         );
         replay.start(env.observations(), env.action_masks());
+        let epsilon = config.epsilon;
         let learner = Learner::new(network, config, seed, device);
-        let actor = Actor::new(learner.acting_network(), num_envs);
+        let actor = Actor::new(learner.online(), num_envs);
         Ok(Self {
             env,
-            learner,
+            player: Player { actor, epsilon, seed, rounds: 0, steps: 0, actions: vec![0; num_envs] },
+            study: Study { learner, seed, batch: SequenceBatch::new(), reports: Vec::new() },
             replay,
-            actor,
-            seed,
-            rounds: 0,
-            progress: Progress::default(),
-            lengths: vec![0; num_envs],
-            total_rewards: vec![0.0; num_envs],
-            actions: vec![0; num_envs],
-            ended: vec![false; num_envs],
-            reports: Vec::new(),
-            batch: SequenceBatch::new(),
+            book: Book {
+                progress: Progress::default(),
+                epsilon,
+                lengths: vec![0; num_envs],
+                total_rewards: vec![0.0; num_envs],
+                ended: vec![false; num_envs],
+                reports: Vec::new(),
+            },
+            due: 0,
         })
     }
 
@@ -157,95 +236,96 @@ impl<E: VectorEnv> Trainer<E> {
     ///
     /// As [`round`](Self::round).
     pub fn train(&mut self, steps: u64, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
-        while self.progress.steps < steps {
+        while self.book.progress.steps < steps {
             self.round(observer)?;
         }
-        Ok(())
+        self.finish(observer)
     }
 
     /// One step of every environment, and the updates that are due after it.
+    ///
+    /// With [`overlap`](DrqnConfig::overlap), the updates that are due after a step are made while the next
+    /// one is taken: at the end of a round those of its own step are still outstanding.
     ///
     /// # Errors
     ///
     /// Where the environments refuse a step or an update diverges.
     pub fn round(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
-        self.step()?;
-        for report in &self.reports {
+        if self.due > 0 {
+            self.learn_while_stepping(observer)?;
+        } else {
+            let step = self.player.step(&mut self.env)?;
+            self.book.record(&self.player.actions, &step, &mut self.replay);
+            self.player.actor.forget(&self.book.ended);
+        }
+        self.player.rounds += 1;
+        for report in &self.book.reports {
             observer.on_episode(&self.env, report);
         }
-        observer.on_step(&self.env, &self.progress);
+        observer.on_step(&self.env, &self.book.progress);
 
-        let now = self.progress.steps;
+        let now = self.book.progress.steps;
+        self.player.steps = now;
         let before = now - self.env.num_envs() as u64;
-        let config = self.learner.config();
-        let (batch_size, due) = (config.batch_size, config.schedule.updates_due(before, now));
-        for _ in 0..due {
-            let mut rng = stream(self.seed, "replay", self.progress.updates, 0);
-            self.replay.sample(batch_size, &mut rng, &mut self.batch)?;
-            let update = self.learner.update(&self.batch)?;
-            self.progress.updates = update.updates;
-            observer.on_update(&update);
-        }
-        if due > 0 {
-            self.actor.set_network(self.learner.acting_network());
-        }
-        Ok(())
+        self.due = self.study.learner.config().schedule.updates_due(before, now);
+        if self.study.learner.config().overlap { Ok(()) } else { self.finish(observer) }
     }
 
-    /// Acts, steps and stores.
-    fn step(&mut self) -> Result<(), TrainError> {
-        let num_envs = self.env.num_envs();
-        let schedule = self.learner.config().epsilon;
-        let steps = self.progress.steps;
-        let epsilon = |env| schedule.epsilon(env, num_envs, steps);
-        let values = self.actor.values(self.env.observations());
-        let masks = self.env.action_masks();
-        epsilon_greedy(&values, masks, epsilon, self.seed, self.rounds, &mut self.actions);
+    /// Makes the updates that are still outstanding.
+    ///
+    /// # Errors
+    ///
+    /// Where an update diverges.
+    pub fn finish(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
+        let outcome = self.study.updates(self.due, &self.replay);
+        self.learned(outcome, observer)
+    }
 
-        let step = self.env.step(&self.actions)?;
-        self.replay.record(&self.actions, &step);
-        self.rounds += 1;
-        self.progress.steps += num_envs as u64;
-        self.progress.stored = self.replay.len();
-        self.reports.clear();
-        for env in 0..num_envs {
-            self.lengths[env] += 1;
-            self.total_rewards[env] += f64::from(step.rewards[env]);
-            self.ended[env] = step.ended(env);
-            if self.ended[env] {
-                self.reports.push(EpisodeReport {
-                    episode: self.progress.episodes,
-                    env,
-                    steps: self.progress.steps,
-                    length: std::mem::take(&mut self.lengths[env]),
-                    total_reward: std::mem::take(&mut self.total_rewards[env]),
-                    terminated: step.terminated[env],
-                    truncated: step.truncated[env],
-                    epsilon: epsilon(env),
-                });
-                self.progress.episodes += 1;
-            }
+    /// The outstanding updates, and the next step beside them.
+    ///
+    /// Neither touches what the other reads: the step is taken with the network from before the updates, and
+    /// stored after them. So it does not matter which of them is done first.
+    fn learn_while_stepping(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
+        let Self { env, player, study, replay, book, due, .. } = self;
+        let (outcome, step) = rayon::join(|| study.updates(*due, replay), || player.step(env));
+        book.record(&player.actions, &step?, replay);
+        player.actor.forget(&book.ended);
+        self.learned(outcome, observer)
+    }
+
+    fn learned(
+        &mut self,
+        outcome: Result<(), TrainError>,
+        observer: &mut impl TrainObserver<E>,
+    ) -> Result<(), TrainError> {
+        self.due = 0;
+        self.book.progress.updates = self.study.learner.updates();
+        for update in &self.study.reports {
+            observer.on_update(update);
         }
-        self.actor.forget(&self.ended);
-        Ok(())
+        if !self.study.reports.is_empty() {
+            self.player.actor.set_network(self.study.learner.online());
+        }
+        outcome
     }
 
     /// Where the run stands.
     pub fn progress(&self) -> &Progress {
-        &self.progress
+        &self.book.progress
     }
 
     /// The mean epsilon over all environments now.
     pub fn mean_epsilon(&self) -> f64 {
         let num_envs = self.env.num_envs();
-        let schedule = self.learner.config().epsilon;
-        let sum: f64 = (0..num_envs).map(|env| schedule.epsilon(env, num_envs, self.progress.steps)).sum();
+        let schedule = self.study.learner.config().epsilon;
+        let sum: f64 =
+            (0..num_envs).map(|env| schedule.epsilon(env, num_envs, self.book.progress.steps)).sum();
         sum / num_envs as f64
     }
 
     /// The learner.
     pub fn learner(&self) -> &Learner {
-        &self.learner
+        &self.study.learner
     }
 
     /// The replay.
@@ -255,7 +335,7 @@ impl<E: VectorEnv> Trainer<E> {
 
     /// The memory that the agents act with, and the network.
     pub fn actor(&self) -> &Actor {
-        &self.actor
+        &self.player.actor
     }
 
     /// The environments.

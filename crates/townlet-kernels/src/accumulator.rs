@@ -1,4 +1,8 @@
 //! The gradients of the parameters while they are being added up.
+//!
+//! Each thread adds up those of its own sequences; only the LSTM's weights, three quarters of all parameters,
+//! are not among them, because zeroing and adding so much memory takes longer than to cut those sums
+//! the other way (see [`tape`](crate::tape)).
 
 use crate::architecture::Architecture;
 use crate::convolution::weight_from_matrix;
@@ -21,8 +25,6 @@ pub(crate) struct Sums<T> {
     pub(crate) encoders: T,
     /// Of all encoders, and of the linear layer of the vision encoder: what the LSTM reads has one each.
     pub(crate) inputs_bias: T,
-    /// `[inputs + hidden, 4 * hidden]`
-    pub(crate) lstm: T,
     pub(crate) gates_bias: T,
     pub(crate) head: [T; 2],
     pub(crate) head_bias: [T; 2],
@@ -47,7 +49,6 @@ fn lengths(of: &Architecture) -> Sums<usize> {
         vision_bias: of.vision.map_or([0; 2], |vision| vision.channels),
         encoders: encoded * of.encoder_features,
         inputs_bias: of.inputs(),
-        lstm: (of.inputs() + hidden) * 4 * hidden,
         gates_bias: 4 * hidden,
         head: [hidden * head_features, head_features * actions],
         head_bias: [head_features, actions],
@@ -62,7 +63,6 @@ impl<T> Sums<T> {
             vision_bias: self.vision_bias.map(&mut f),
             encoders: f(self.encoders),
             inputs_bias: f(self.inputs_bias),
-            lstm: f(self.lstm),
             gates_bias: f(self.gates_bias),
             head: self.head.map(&mut f),
             head_bias: self.head_bias.map(&mut f),
@@ -91,10 +91,11 @@ impl Accumulator {
 }
 
 /// The gradient of every parameter, in the order and layout that [`Architecture`] gives: the sums of all
-/// parts, added in order.
+/// parts, added in order. `lstm` are those of the LSTM's two weights.
 pub(crate) fn gradients<'a>(
     of: &Architecture,
     parts: impl Iterator<Item = &'a Accumulator>,
+    lstm: [Vec<f32>; 2],
 ) -> Vec<Vec<f32>> {
     let parts: Vec<Sums<&[f32]>> = parts.map(|part| part.sums(of)).collect();
     let add = |select: &dyn Fn(&Sums<&'a [f32]>) -> &'a [f32]| -> Vec<f32> {
@@ -105,40 +106,31 @@ pub(crate) fn gradients<'a>(
         }
         sum
     };
-    let gates = 4 * of.hidden;
-    let cut = of.inputs() * gates;
-    let (input, (hidden, (before, after))) = rayon::join(
-        || add(&|sums| &sums.lstm[..cut]),
-        || {
-            let hidden = add(&|sums| &sums.lstm[cut..]);
-            let inputs_bias = add(&|sums| sums.inputs_bias);
-            let mut before = Vec::new();
-            let mut first = 0;
-            if let Some(vision) = of.vision {
-                let [one, two] = vision.channels;
-                before.push(weight_from_matrix(&add(&|sums| sums.vision[0]), 1, one));
-                before.push(add(&|sums| sums.vision_bias[0]));
-                before.push(weight_from_matrix(&add(&|sums| sums.vision[1]), one, two));
-                before.push(add(&|sums| sums.vision_bias[1]));
-                let linear = add(&|sums| sums.vision[2]);
-                before.push(channels_first(&linear, vision.cells(), vision.features));
-                before.push(inputs_bias[..vision.features].to_vec());
-                first = vision.features;
-            }
-            let encoders = add(&|sums| sums.encoders);
-            let mut encoders = encoders.as_slice();
-            for (bias, columns) in inputs_bias[first..].chunks(of.encoder_features).zip(&of.encoders) {
-                let len = columns.iter().map(ExactSizeIterator::len).sum::<usize>() * bias.len();
-                before.push(encoders.split_off(..len).expect("one for every encoder").to_vec());
-                before.push(bias.to_vec());
-            }
-            let after: Vec<_> =
-                (0..2).flat_map(|i| [add(&|sums| sums.head[i]), add(&|sums| sums.head_bias[i])]).collect();
-            (hidden, (before, after))
-        },
-    );
+    let inputs_bias = add(&|sums| sums.inputs_bias);
+    let mut gradients = Vec::new();
+    let mut first = 0;
+    if let Some(vision) = of.vision {
+        let [one, two] = vision.channels;
+        gradients.push(weight_from_matrix(&add(&|sums| sums.vision[0]), 1, one));
+        gradients.push(add(&|sums| sums.vision_bias[0]));
+        gradients.push(weight_from_matrix(&add(&|sums| sums.vision[1]), one, two));
+        gradients.push(add(&|sums| sums.vision_bias[1]));
+        let linear = add(&|sums| sums.vision[2]);
+        gradients.push(channels_first(&linear, vision.cells(), vision.features));
+        gradients.push(inputs_bias[..vision.features].to_vec());
+        first = vision.features;
+    }
+    let encoders = add(&|sums| sums.encoders);
+    let mut encoders = encoders.as_slice();
+    for (bias, columns) in inputs_bias[first..].chunks(of.encoder_features).zip(&of.encoders) {
+        let len = columns.iter().map(ExactSizeIterator::len).sum::<usize>() * bias.len();
+        gradients.push(encoders.split_off(..len).expect("one for every encoder").to_vec());
+        gradients.push(bias.to_vec());
+    }
     // Two biases that are only ever added have one gradient.
     let bias = add(&|sums| sums.gates_bias);
-    let lstm = [input, hidden, bias.clone(), bias];
-    before.into_iter().chain(lstm).chain(after).collect()
+    gradients.extend(lstm);
+    gradients.extend([bias.clone(), bias]);
+    gradients.extend((0..2).flat_map(|i| [add(&|sums| sums.head[i]), add(&|sums| sums.head_bias[i])]));
+    gradients
 }

@@ -83,12 +83,16 @@ pub(crate) fn convolve(
     finish: Finish,
     output: &mut RowsMut<'_>,
 ) {
-    let mut segments = Vec::with_capacity(3);
     for (cell, (y, x)) in shape.cells().enumerate() {
-        segments.clear();
-        segments.extend(shape.segments(y, x));
+        // At most one for each row of the kernel.
+        let mut segments = [Segment { left: 0, right: 0, len: 0 }; 3];
+        let mut count = 0;
+        for (segment, of_row) in segments.iter_mut().zip(shape.segments(y, x)) {
+            *segment = of_row;
+            count += 1;
+        }
         let to = RowsMut { data: &mut output.data[cell * shape.outputs..], stride: output.stride };
-        product(shape.images, input, &segments, matrix, start, finish, to);
+        product(shape.images, input, &segments[..count], matrix, start, finish, to);
     }
 }
 

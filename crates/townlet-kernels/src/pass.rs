@@ -46,6 +46,8 @@ pub struct Workspace {
 /// What one thread works in.
 #[derive(Debug, Default)]
 pub(crate) struct Part {
+    /// How many sequences the last pass that kept everything gave it.
+    pub(crate) sequences: usize,
     pub(crate) steps: Steps,
     pub(crate) accumulator: Accumulator,
     pub(crate) scratch: Scratch,
@@ -270,6 +272,7 @@ impl Weights {
         workspace.resize(parts(sequences.batch, sequences.time));
         for_each_part(&mut workspace.parts, (sequences, outputs), &|part, (sequences, mut outputs)| {
             let Sequences { batch, time, .. } = sequences;
+            part.sequences = batch;
             if batch == 0 {
                 return;
             }

@@ -82,10 +82,17 @@ impl Batched for Work<'_> {
 }
 
 impl Tape {
+    /// The number of sequences.
+    pub fn batch(&self) -> usize {
+        self.batch
+    }
+
     /// The gradients of every parameter and of the state before the first step, and the workspace back.
     ///
     /// `weights` are those of the network that made the tape. Each thread adds up the gradients of its
-    /// sequences, and the sums are added in order: the same bits for the same number of threads.
+    /// sequences, and the sums are added in order: the same bits for the same number of threads. Only the
+    /// large weights of the LSTM are cut the other way: each thread adds up some rows of them over all
+    /// sequences.
     ///
     /// # Panics
     ///
@@ -99,10 +106,48 @@ impl Tape {
         let mut cell = of.cell.to_vec();
         let work = Work { batch, time, of, hidden: &mut hidden, cell: &mut cell };
         for_each_part(&mut workspace.parts, work, &|part, work| weights.backward_part(part, work));
+        let lstm = lstm_weights(&weights.architecture, &workspace.parts, time);
         let sums = workspace.parts.iter().map(|part| &part.accumulator);
-        let parameters = gradients(&weights.architecture, sums);
+        let parameters = gradients(&weights.architecture, sums, lstm);
         (Gradients { parameters, hidden, cell }, workspace)
     }
+}
+
+/// The gradients of the LSTM's two weights, once the gates of all steps have given way to their gradients.
+fn lstm_weights(of: &Architecture, parts: &[Part], time: usize) -> [Vec<f32>; 2] {
+    let (inputs, hidden) = (of.inputs(), of.hidden);
+    let (stride, gates) = (inputs + hidden, 4 * hidden);
+    let mut weights = [vec![0.0; inputs * gates], vec![0.0; hidden * gates]];
+    let [input, recurrent] = &mut weights;
+    let count = parts.len();
+    rayon::scope(|scope| {
+        let (mut input, mut recurrent) = (input.as_mut_slice(), recurrent.as_mut_slice());
+        for worker in 0..count {
+            // Of the columns that a weight reads, those that this worker adds up.
+            let share = |height: usize| height * worker / count..height * (worker + 1) / count;
+            let (of_input, of_hidden) = (share(inputs), share(hidden));
+            let shares = [
+                (of_input.start, split_off(&mut input, of_input.len() * gates)),
+                (inputs + of_hidden.start, split_off(&mut recurrent, of_hidden.len() * gates)),
+            ];
+            scope.spawn(move |_| {
+                for (column, sum) in shares {
+                    for part in parts {
+                        let rows = time * part.sequences;
+                        let left = Rows { data: &part.steps.inputs[column..], stride };
+                        let right = Rows { data: &part.steps.gates, stride: gates };
+                        add_outer(rows, left, right, gates, sum);
+                    }
+                }
+            });
+        }
+    });
+    weights
+}
+
+/// Takes the first numbers off a slice.
+fn split_off<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
+    rest.split_off_mut(..len).expect("shares are parts of a whole")
 }
 
 impl Scratch {
@@ -143,7 +188,7 @@ impl Block {
 impl BackwardWeights {
     fn backward_part(&self, part: &mut Part, work: Work<'_>) {
         let Work { batch, time, of, hidden, cell } = work;
-        let Part { steps, accumulator, scratch } = part;
+        let Part { steps, accumulator, scratch, .. } = part;
         let mut sums = accumulator.begin(&self.architecture);
         if batch == 0 {
             return;
@@ -243,7 +288,6 @@ impl BackwardWeights {
         let rows = block.rows();
         let read = Rows { data: block.of(&steps.inputs, stride, 0), stride };
         let of_gates = Rows { data: block.of(&steps.gates, 4 * hidden, 0), stride: 4 * hidden };
-        add_outer(rows, read, of_gates, 4 * hidden, sums.lstm);
         add_rows(sums.gates_bias, of_gates.data, 4 * hidden);
 
         let of_inputs = &mut scratch.inputs[..rows * inputs];

@@ -7,6 +7,7 @@ use burn::nn::Linear;
 use burn::tensor::Tensor;
 use burn::tensor::activation::relu;
 use townlet_env::{Feature, ObservationLayout};
+use townlet_kernels::Vision;
 
 use crate::convolution::Convolution3x3;
 use crate::initialise::Initialiser;
@@ -89,13 +90,33 @@ impl Encoders {
 
     /// How many features come out for an observation of this layout.
     pub(crate) fn output_size(layout: &ObservationLayout, sizes: EncoderSizes) -> usize {
-        let narrow =
-            [Feature::Cell, Feature::Position, Feature::Meters, Feature::Affordance, Feature::Features]
-                .into_iter()
-                .filter(|&feature| layout.range(feature).is_some())
-                .count()
-                + usize::from(temporal_size(layout) > 0);
-        narrow * sizes.features + layout.window().map_or(0, |_| sizes.vision_features)
+        let (vision, narrow) = Self::architecture(layout, sizes);
+        narrow.len() * sizes.features + vision.map_or(0, |vision| vision.features)
+    }
+
+    /// What the encoders read and how, for the kernels: the window, and the columns of every other encoder,
+    /// in the order of the fields.
+    pub(crate) fn architecture(
+        layout: &ObservationLayout,
+        sizes: EncoderSizes,
+    ) -> (Option<Vision>, Vec<Vec<Range<usize>>>) {
+        let vision = layout.window().zip(layout.window_side()).map(|(window, side)| Vision {
+            column: window.start,
+            side,
+            channels: sizes.vision_channels,
+            features: sizes.vision_features,
+        });
+        let one = |feature| layout.range(feature).map(|range| vec![range]);
+        let clock: Vec<_> = temporal_features(layout).collect();
+        let narrow = [
+            one(Feature::Cell),
+            one(Feature::Position),
+            one(Feature::Meters),
+            one(Feature::Affordance),
+            (!clock.is_empty()).then_some(clock),
+            one(Feature::Features),
+        ];
+        (vision, narrow.into_iter().flatten().collect())
     }
 
     /// # Shapes

@@ -1,10 +1,13 @@
 #![doc = include_str!("../README.md")]
 
+mod actor;
+mod adam;
 mod convolution;
 pub mod device;
 mod encoders;
 mod feedforward_q;
 mod initialise;
+mod kernels;
 mod lstm;
 mod random_network_distillation;
 mod recurrent_spatial_q;
@@ -12,6 +15,8 @@ mod state_dict;
 mod unstack;
 mod weights;
 
+pub use actor::Actor;
+pub use adam::{adam, clip_global_norm};
 pub use device::{Backend, DeviceError};
 pub use feedforward_q::{FeedforwardQConfig, FeedforwardQNetwork};
 pub use lstm::LstmState;

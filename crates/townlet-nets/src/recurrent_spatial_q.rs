@@ -1,14 +1,20 @@
 //! The recurrent spatial Q-network: encoders, an LSTM, and a head that values each action.
 
+use std::sync::Arc;
+
 use burn::module::Module;
 use burn::nn::Linear;
+use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::activation::relu;
 use burn::tensor::{Device, Tensor};
 use serde::{Deserialize, Serialize};
 use townlet_env::ObservationLayout;
 
+use townlet_kernels::{Architecture, Weights};
+
 use crate::encoders::{EncoderSizes, Encoders};
 use crate::initialise::Initialiser;
+use crate::kernels::Fused;
 use crate::lstm::{Lstm, LstmState};
 use crate::state_dict::TorchNames;
 
@@ -62,16 +68,34 @@ impl RecurrentSpatialQConfig {
     /// named by `seed` and the parameter: the same on every backend.
     pub fn init(&self, seed: u64, device: &Device) -> RecurrentSpatialQNetwork {
         let initialiser = Initialiser { seed, device };
-        let sizes = EncoderSizes {
-            vision_channels: self.vision_channels,
-            vision_features: self.vision_features,
-            features: self.encoder_features,
-        };
+        let sizes = self.encoder_sizes();
         RecurrentSpatialQNetwork {
             encoders: Encoders::init(&initialiser, &self.layout, sizes),
             lstm: Lstm::init(&initialiser, Encoders::output_size(&self.layout, sizes), self.hidden),
             head_hidden: initialiser.linear("q_head.0", self.hidden, self.head_features),
             head_output: initialiser.linear("q_head.2", self.head_features, self.num_actions),
+            fused: Fused::new(self.architecture()),
+        }
+    }
+
+    fn encoder_sizes(&self) -> EncoderSizes {
+        EncoderSizes {
+            vision_channels: self.vision_channels,
+            vision_features: self.vision_features,
+            features: self.encoder_features,
+        }
+    }
+
+    fn architecture(&self) -> Architecture {
+        let (vision, encoders) = Encoders::architecture(&self.layout, self.encoder_sizes());
+        Architecture {
+            observation: self.layout.len(),
+            vision,
+            encoders,
+            encoder_features: self.encoder_features,
+            hidden: self.hidden,
+            head_features: self.head_features,
+            actions: self.num_actions,
         }
     }
 }
@@ -85,12 +109,17 @@ impl RecurrentSpatialQConfig {
 ///
 /// The network keeps no state. Acting, the online pass and the target pass are all one function,
 /// [`forward`](Self::forward), which takes the memory and returns it.
+///
+/// On CPU backends a pass is one operation of `townlet_kernels`, on others it is composed of Burn's
+/// operations. Nothing but time tells them apart, and [`composed`](Self::composed) asks for the latter.
 #[derive(Module, Debug)]
 pub struct RecurrentSpatialQNetwork {
     encoders: Encoders,
     lstm: Lstm,
     head_hidden: Linear,
     head_output: Linear,
+    #[module(skip)]
+    fused: Fused,
 }
 
 impl RecurrentSpatialQNetwork {
@@ -104,6 +133,12 @@ impl RecurrentSpatialQNetwork {
     /// - `state`: `[batch, hidden]` twice, the memory before the first step
     /// - values: `[batch, time, actions]`
     pub fn forward(&self, observations: Tensor<3>, state: LstmState) -> (Tensor<3>, LstmState) {
+        let whole = self.fused.forward(self, &observations, &state);
+        whole.unwrap_or_else(|| self.forward_composed(observations, state))
+    }
+
+    /// [`forward`](Self::forward) in Burn's operations.
+    fn forward_composed(&self, observations: Tensor<3>, state: LstmState) -> (Tensor<3>, LstmState) {
         let [batch, time, features] = observations.dims();
         // Time first: the recurrence then works on contiguous rows.
         let rows = observations.swap_dims(0, 1).reshape([time * batch, features]);
@@ -111,6 +146,27 @@ impl RecurrentSpatialQNetwork {
         let values = self.head_output.forward(relu(self.head_hidden.forward(memory)));
         let actions = values.dims()[1];
         (values.reshape([time, batch, actions]).swap_dims(0, 1), state)
+    }
+
+    /// The same network, its passes composed of Burn's operations on every backend: the reference that the
+    /// kernels are held to, and the way to gradients of observations at any depth of a graph.
+    #[must_use]
+    pub fn composed(self) -> Self {
+        Self { fused: self.fused.disabled(), ..self }
+    }
+
+    /// The parameters, packed for passes without gradient; `None` where the kernels do not serve.
+    pub(crate) fn packed(&self) -> Option<Arc<Weights>> {
+        self.fused.packed(self)
+    }
+
+    /// The network after one step of `optimizer` along `gradients`.
+    ///
+    /// On a CPU backend parameters that nobody else holds are changed in their place.
+    #[must_use]
+    pub fn step(self, optimizer: &mut ModuleOptimizer, rate: f64, gradients: GradientsParams) -> Self {
+        self.fused.forget();
+        optimizer.step(rate, self, gradients)
     }
 
     /// The memory with which `batch` episodes start.

@@ -3,7 +3,8 @@
 //! | Request | Answer |
 //! |---|---|
 //! | `{"work": "about"}` | [`About`] |
-//! | `{"work": "train", "backend": "flex", "batch": 16, "time": 8, "seconds": 2.0}` | [`Timing`] of one update |
+//! | `{"work": "train", "backend": "flex", "path": "kernels", "batch": 16, "time": 8, "seconds": 2.0}` | [`Timing`] of one update |
+//! | the same with `"path": "composed"` | the same, the network composed of Burn's operations |
 //! | `{"work": "act", "backend": "flex", "batch": 16, "seconds": 2.0}` | [`Timing`] of one step of all agents |
 //! | `{"work": "loop", "backend": "flex", "settings": "plain", "agents": 1, "seconds": 2.0}` | [`Pace`] |
 //!
@@ -34,11 +35,21 @@ pub(super) enum Work {
     /// Say what it is.
     About,
     /// Updates of plain DRQN from `batch` sequences of `time` steps.
-    Train { backend: Backend, batch: usize, time: usize },
+    Train { backend: Backend, path: Path, batch: usize, time: usize },
     /// Steps of `batch` agents with memory, up to the greedy action of each.
     Act { backend: Backend, batch: usize },
     /// Training in the world.
     Loop { backend: Backend, settings: Settings, agents: usize },
+}
+
+/// How a network computes. PyTorch knows only its own way.
+#[derive(Clone, Copy, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum Path {
+    /// Through the kernels.
+    Kernels,
+    /// Through Burn's operations.
+    Composed,
 }
 
 /// How a whole loop learns.
@@ -106,8 +117,8 @@ mod tests {
     #[test]
     fn a_request_is_one_flat_object() {
         assert_eq!(
-            written(Work::Train { backend: Backend::Ndarray, batch: 16, time: 8 }),
-            r#"{"work":"train","backend":"ndarray","batch":16,"time":8,"seconds":2.0}"#
+            written(Work::Train { backend: Backend::Ndarray, path: Path::Composed, batch: 16, time: 8 }),
+            r#"{"work":"train","backend":"ndarray","path":"composed","batch":16,"time":8,"seconds":2.0}"#
         );
         assert_eq!(
             written(Work::Act { backend: Backend::Flex, batch: 1 }),

@@ -4,14 +4,16 @@ use anyhow::{Result, bail};
 
 use crate::backend::Backend;
 
-use super::protocol::{Settings, Work};
+use super::protocol::{Path, Settings, Work};
 
 /// Everything, in the order of the report.
-const WORKS: [Work; 10] = [
-    train(Backend::Flex, 16, 8),
-    train(Backend::Flex, 32, 40),
-    train(Backend::Flex, 64, 80),
-    train(Backend::Ndarray, 16, 8),
+const WORKS: [Work; 12] = [
+    train(Backend::Flex, Path::Kernels, 16, 8),
+    train(Backend::Flex, Path::Kernels, 32, 40),
+    train(Backend::Flex, Path::Kernels, 64, 80),
+    train(Backend::Ndarray, Path::Kernels, 16, 8),
+    train(Backend::Flex, Path::Composed, 16, 8),
+    train(Backend::Ndarray, Path::Composed, 16, 8),
     act(1),
     act(16),
     act(256),
@@ -20,8 +22,8 @@ const WORKS: [Work; 10] = [
     Work::Loop { backend: Backend::Flex, settings: Settings::Program, agents: 32 },
 ];
 
-const fn train(backend: Backend, batch: usize, time: usize) -> Work {
-    Work::Train { backend, batch, time }
+const fn train(backend: Backend, path: Path, batch: usize, time: usize) -> Work {
+    Work::Train { backend, path, batch, time }
 }
 
 const fn act(batch: usize) -> Work {
@@ -38,7 +40,12 @@ impl Work {
     pub(super) fn name(&self) -> String {
         match self {
             Self::About => "about".to_owned(),
-            Self::Train { backend, batch, time } => format!("train-{batch}x{time}-{backend}"),
+            Self::Train { backend, path: Path::Kernels, batch, time } => {
+                format!("train-{batch}x{time}-{backend}")
+            }
+            Self::Train { backend, path: Path::Composed, batch, time } => {
+                format!("composed-{batch}x{time}-{backend}")
+            }
             Self::Act { batch, .. } => format!("act-{batch}"),
             Self::Loop { agents, .. } => format!("loop-{agents}"),
         }

@@ -69,7 +69,7 @@ impl Arguments {
         let seed = self.seed.unwrap_or_else(|| config.seed.wrapping_add(1));
         let (level, episodes) = (&config.level, self.episodes as usize);
         let trained = play(level, episodes, seed, |agents, seed| {
-            RecurrentPolicy::new(network.clone(), agents, self.epsilon, seed)
+            RecurrentPolicy::new(&network, agents, self.epsilon, seed)
         })?;
         let random = play(level, episodes, seed, |_, seed| RandomPolicy::new(seed))?;
         let report = Report {

@@ -106,7 +106,7 @@ impl Record {
         let steps = match (run, self.policy) {
             (Some((run, config)), Some(PolicyName::Greedy) | None) => {
                 let network = run.load_network(&config, self.backend.unwrap_or(config.backend))?;
-                let greedy = RecurrentPolicy::new(network, 1, 0.0, self.seed);
+                let greedy = RecurrentPolicy::new(&network, 1, 0.0, self.seed);
                 self.record(config.level, greedy, "greedy")?
             }
             (Some((_, config)), Some(PolicyName::Random)) => self.record(config.level, random, "random")?,

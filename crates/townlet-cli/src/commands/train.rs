@@ -198,6 +198,9 @@ fn train(
             loss: record.loss,
         });
     }
+    if outcome.is_ok() {
+        outcome = trainer.finish(record).map_err(anyhow::Error::from);
+    }
     display.finish();
     outcome
 }
