@@ -78,6 +78,7 @@ pub(crate) fn default_learner(agents: usize) -> DrqnConfig {
         batch_size: 32,
         trace_length: 20,
         schedule: UpdateSchedule { learning_starts: 5_000, update_every: 64, target_copy_every: 50 },
+        overlap: true,
         epsilon: if agents > 1 {
             EpsilonSchedule::Ladder { base: 0.5, exponent: 4.0 }
         } else {

@@ -278,6 +278,7 @@ fn plain() -> DrqnConfig {
         batch_size: 16,
         trace_length: 8,
         schedule: UpdateSchedule { learning_starts: 1_000, update_every: 4, target_copy_every: 100 },
+        overlap: true,
         ..DrqnConfig::default()
     }
 }
@@ -296,6 +297,7 @@ fn program(agents: usize) -> DrqnConfig {
         batch_size: 32,
         trace_length: 20,
         schedule: UpdateSchedule { learning_starts: 5_000, update_every: 64, target_copy_every: 50 },
+        overlap: true,
         epsilon: if agents > 1 {
             EpsilonSchedule::Ladder { base: 0.5, exponent: 4.0 }
         } else {

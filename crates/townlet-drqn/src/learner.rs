@@ -6,6 +6,7 @@ use burn::module::Module;
 use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use thiserror::Error;
+use townlet_nets::device::{in_pool, join};
 use townlet_nets::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork, adam, clip_global_norm};
 
 use crate::config::{DrqnConfig, Loss, Memory, TargetEstimator};
@@ -88,6 +89,11 @@ impl Learner {
     ///
     /// Where the loss or the gradient is not finite. Nothing has changed then.
     pub fn update(&mut self, batch: &SequenceBatch) -> Result<UpdateReport, LearnerError> {
+        let device = self.device.clone();
+        in_pool(&device, || self.update_here(batch))
+    }
+
+    fn update_here(&mut self, batch: &SequenceBatch) -> Result<UpdateReport, LearnerError> {
         let batch = DeviceBatch::upload(batch, &self.config, &self.device);
         let Pass { loss, values, targets } = self.passes(&batch);
 
@@ -142,10 +148,14 @@ impl Learner {
         let [rows, count, features] = observations.dims();
         let time = count - 1;
 
-        // Pass 1. Where the online network also chooses the bootstrapped actions, it needs to see the last
-        // observation too.
+        // Pass 1, with gradient, and pass 2, without; neither needs the other. Where the online network also
+        // chooses the bootstrapped actions, it needs to see the last observation too.
         let seen = if double { observations } else { observations.slice([0..rows, 0..time, 0..features]) };
-        let all = unroll(&self.online, Tensor::from_inner(seen), carried);
+        let (all, target_values) = join(
+            &self.device,
+            || unroll(&self.online, Tensor::from_inner(seen), carried),
+            || batch.target_values(&self.target, config.memory),
+        );
         let actions = all.dims()[2];
         let choosers = double.then(|| all.clone().inner());
         let values = all
@@ -153,8 +163,7 @@ impl Learner {
             .gather(2, Tensor::from_inner(batch.actions.clone()))
             .reshape([rows, time]);
 
-        // Pass 2.
-        let targets = batch.targets(&self.target, config.memory, choosers);
+        let targets = batch.targets(target_values, choosers);
 
         let error = values.clone() - Tensor::from_inner(targets.clone());
         let per_step = match config.loss {

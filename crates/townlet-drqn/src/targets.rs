@@ -66,22 +66,23 @@ impl DeviceBatch {
         }
     }
 
+    /// Pass 2: the target network's values of all observations, `[batch, time + 1, actions]`.
+    pub(crate) fn target_values(&self, target: &RecurrentSpatialQNetwork, memory: Memory) -> Tensor<3> {
+        unroll(target, self.observations.clone(), memory == Memory::Carried)
+    }
+
     /// The targets of all steps, `[batch, time]`:
     ///
     /// y = r₀ + γ r₁ + … + γᵐ⁻¹ rₘ₋₁ + γᵐ · maxₐ Q(oₘ, a | hₘ)
     ///
     /// with Q and h from the target network, and nothing bootstrapped where the episode terminated.
     ///
+    /// `values` are the target network's, see [`Self::target_values`].
+    ///
     /// `choosers` are the values by which the bootstrapped action is chosen where that is not the target
     /// network itself, `[batch, time + 1, actions]` over the same observations.
-    pub(crate) fn targets(
-        &self,
-        target: &RecurrentSpatialQNetwork,
-        memory: Memory,
-        choosers: Option<Tensor<3>>,
-    ) -> Tensor<2> {
-        let carried = memory == Memory::Carried;
-        let values = successors(unroll(target, self.observations.clone(), carried));
+    pub(crate) fn targets(&self, values: Tensor<3>, choosers: Option<Tensor<3>>) -> Tensor<2> {
+        let values = successors(values);
         let [batch, time, _] = values.dims();
         let best = match choosers {
             None => values.mask_fill(self.forbidden.clone(), FORBIDDEN).max_dim(2),

@@ -11,8 +11,8 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use townlet_kernels::matrix::{Finish, Packed, Rows, RowsMut, Start, add_outer, product_whole};
 use townlet_kernels::{
-    AdamStep, Architecture, BackwardWeights, OutputGradients, Outputs, Sequences, Tape, Vision, Weights,
-    Workspace, instruction_set, sum_of_squares,
+    AdamStep, Architecture, OutputGradients, Outputs, Sequences, Tape, Vision, Weights, Workspace,
+    instruction_set, sum_of_squares,
 };
 
 /// The program's allocator.
@@ -186,7 +186,7 @@ fn training(c: &mut Criterion) {
     for [batch, time] in BATCHES {
         let name = format!("{batch}x{time}");
         let target = Weights::new(&of, &slices(&parameters));
-        let mut online = (target.clone(), BackwardWeights::new(&of, &slices(&parameters)));
+        let mut online = target.clone();
         let mut seen = Batch::new(&of, [batch, time + 1]);
         let mut taken = Batch::new(&of, [batch, time]);
         let of_values = random(batch * time * of.actions);
@@ -203,8 +203,8 @@ fn training(c: &mut Criterion) {
         group.throughput(flops(3 * step));
         group.bench_function(BenchmarkId::new("record-and-backward", &name), |b| {
             b.iter(|| {
-                let tape = taken.record(&online.0, second.take().unwrap_or_default());
-                let (gradients, workspace) = tape.backward(&online.1, of_outputs);
+                let tape = taken.record(&online, second.take().unwrap_or_default());
+                let (gradients, workspace) = tape.backward(&online, of_outputs);
                 second = Some(workspace);
                 gradients
             });
@@ -213,8 +213,8 @@ fn training(c: &mut Criterion) {
         group.bench_function(BenchmarkId::new("all", &name), |b| {
             b.iter(|| {
                 seen.forward(&target, &mut first);
-                let tape = taken.record(&online.0, second.take().unwrap_or_default());
-                let (gradients, workspace) = tape.backward(&online.1, of_outputs);
+                let tape = taken.record(&online, second.take().unwrap_or_default());
+                let (gradients, workspace) = tape.backward(&online, of_outputs);
                 second = Some(workspace);
                 let norm: f64 = gradients.parameters.iter().map(|g| sum_of_squares(g)).sum();
                 let adam = adam((10.0 / (norm.sqrt() + 1e-6)).min(1.0) as f32);
@@ -222,7 +222,7 @@ fn training(c: &mut Criterion) {
                     adam.apply(p, g, m, v);
                 }
                 let slices = slices(&parameters);
-                online = (Weights::new(&of, &slices), BackwardWeights::new(&of, &slices));
+                online = Weights::in_memory_of(Some(online.clone()), &of, &slices);
             });
         });
     }
@@ -251,8 +251,7 @@ fn memory(c: &mut Criterion) {
         b.iter(|| gradients.iter().map(|gradient| sum_of_squares(gradient)).sum::<f64>());
     });
     let slices = slices(&parameters);
-    group.bench_function("pack-forward", |b| b.iter(|| Weights::new(&of, &slices)));
-    group.bench_function("pack-backward", |b| b.iter(|| BackwardWeights::new(&of, &slices)));
+    group.bench_function("pack", |b| b.iter(|| Weights::new(&of, &slices)));
     group.finish();
 }
 

@@ -90,13 +90,27 @@ impl Accumulator {
     }
 }
 
-/// The gradient of every parameter, in the order and layout that [`Architecture`] gives: the sums of all
-/// parts, added in order. `lstm` are those of the LSTM's two weights.
+/// The gradients of all parameters but the LSTM's two weights.
+pub(crate) struct OtherGradients {
+    before: Vec<Vec<f32>>,
+    after: Vec<Vec<f32>>,
+}
+
+impl OtherGradients {
+    /// The gradient of every parameter, in the order that [`Architecture`] gives.
+    pub(crate) fn with(self, lstm: [Vec<f32>; 2]) -> Vec<Vec<f32>> {
+        let Self { mut before, after } = self;
+        before.extend(lstm);
+        before.extend(after);
+        before
+    }
+}
+
+/// The gradients in the layout that [`Architecture`] gives: the sums of all parts, added in order.
 pub(crate) fn gradients<'a>(
     of: &Architecture,
     parts: impl Iterator<Item = &'a Accumulator>,
-    lstm: [Vec<f32>; 2],
-) -> Vec<Vec<f32>> {
+) -> OtherGradients {
     let parts: Vec<Sums<&[f32]>> = parts.map(|part| part.sums(of)).collect();
     let add = |select: &dyn Fn(&Sums<&'a [f32]>) -> &'a [f32]| -> Vec<f32> {
         let mut parts = parts.iter().map(select);
@@ -107,30 +121,29 @@ pub(crate) fn gradients<'a>(
         sum
     };
     let inputs_bias = add(&|sums| sums.inputs_bias);
-    let mut gradients = Vec::new();
+    let mut before = Vec::new();
     let mut first = 0;
     if let Some(vision) = of.vision {
         let [one, two] = vision.channels;
-        gradients.push(weight_from_matrix(&add(&|sums| sums.vision[0]), 1, one));
-        gradients.push(add(&|sums| sums.vision_bias[0]));
-        gradients.push(weight_from_matrix(&add(&|sums| sums.vision[1]), one, two));
-        gradients.push(add(&|sums| sums.vision_bias[1]));
+        before.push(weight_from_matrix(&add(&|sums| sums.vision[0]), 1, one));
+        before.push(add(&|sums| sums.vision_bias[0]));
+        before.push(weight_from_matrix(&add(&|sums| sums.vision[1]), one, two));
+        before.push(add(&|sums| sums.vision_bias[1]));
         let linear = add(&|sums| sums.vision[2]);
-        gradients.push(channels_first(&linear, vision.cells(), vision.features));
-        gradients.push(inputs_bias[..vision.features].to_vec());
+        before.push(channels_first(&linear, vision.cells(), vision.features));
+        before.push(inputs_bias[..vision.features].to_vec());
         first = vision.features;
     }
     let encoders = add(&|sums| sums.encoders);
     let mut encoders = encoders.as_slice();
     for (bias, columns) in inputs_bias[first..].chunks(of.encoder_features).zip(&of.encoders) {
         let len = columns.iter().map(ExactSizeIterator::len).sum::<usize>() * bias.len();
-        gradients.push(encoders.split_off(..len).expect("one for every encoder").to_vec());
-        gradients.push(bias.to_vec());
+        before.push(encoders.split_off(..len).expect("one for every encoder").to_vec());
+        before.push(bias.to_vec());
     }
     // Two biases that are only ever added have one gradient.
     let bias = add(&|sums| sums.gates_bias);
-    gradients.extend(lstm);
-    gradients.extend([bias.clone(), bias]);
-    gradients.extend((0..2).flat_map(|i| [add(&|sums| sums.head[i]), add(&|sums| sums.head_bias[i])]));
-    gradients
+    let mut after = vec![bias.clone(), bias];
+    after.extend((0..2).flat_map(|i| [add(&|sums| sums.head[i]), add(&|sums| sums.head_bias[i])]));
+    OtherGradients { before, after }
 }

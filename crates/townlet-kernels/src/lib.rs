@@ -33,6 +33,7 @@ mod simd;
 mod tape;
 #[cfg(test)]
 mod testing;
+mod transposed;
 mod weights;
 
 pub use adam::{AdamStep, sum_of_squares};
@@ -40,4 +41,4 @@ pub use architecture::{Architecture, Vision};
 pub use pass::{Outputs, Sequences, Workspace};
 pub use simd::instruction_set;
 pub use tape::{Gradients, OutputGradients, Tape};
-pub use weights::{BackwardWeights, Weights};
+pub use weights::Weights;

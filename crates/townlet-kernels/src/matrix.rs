@@ -8,6 +8,8 @@
 use aligned_vec::{AVec, ConstAlign, avec};
 use pulp::{Simd, WithSimd};
 
+pub use crate::transposed::product_transposed;
+
 use crate::simd::{arch, load, store};
 
 /// How many rows of the left-hand side are worked on before the next panel is fetched: few enough to stay in
@@ -32,14 +34,14 @@ pub struct Packed {
 
 /// How wide panels are on this machine.
 #[derive(Clone, Copy)]
-struct Widths {
+pub(crate) struct Widths {
     panel: usize,
     /// One register: the width of a last panel that needs no more.
     narrow: usize,
 }
 
 impl Widths {
-    fn of<S: Simd>() -> Self {
+    pub(crate) fn of<S: Simd>() -> Self {
         // Eight rows by two registers fit 32 registers; with 16 there is room for one.
         let wide = if S::REGISTER_COUNT >= 32 { 2 } else { 1 };
         Self { panel: wide * S::F32_LANES, narrow: S::F32_LANES }
@@ -57,7 +59,7 @@ impl Widths {
     }
 
     /// The first column and the width of every panel of `columns` columns.
-    fn panels(self, columns: usize) -> impl Iterator<Item = (usize, usize)> {
+    pub(crate) fn panels(self, columns: usize) -> impl Iterator<Item = (usize, usize)> {
         (0..columns).step_by(self.panel).map(move |first| {
             let narrow = columns - first <= self.narrow;
             (first, if narrow { self.narrow } else { self.panel })
@@ -72,36 +74,59 @@ impl Packed {
     ///
     /// If `matrix` is of another length.
     pub fn new(matrix: &[f32], inner: usize, columns: usize) -> Self {
-        assert_eq!(matrix.len(), inner * columns, "a matrix of {inner} by {columns}");
-        let mut packed = Self::zeros(inner, columns);
-        packed.fill(|line, row, first, width| {
-            let width = width.min(columns - first);
-            line[..width].copy_from_slice(&matrix[row * columns + first..][..width]);
-        });
-        packed
+        Self::in_memory_of(None, inner, columns).filled(matrix)
     }
 
-    /// Packs the transpose of `matrix`, which is `[columns, inner]` row by row.
-    ///
-    /// # Panics
-    ///
-    /// If `matrix` is of another length.
-    pub fn transposed(matrix: &[f32], inner: usize, columns: usize) -> Self {
-        /// As many numbers as a cache line holds: each line of the source is then read once.
-        const STRIP: usize = 16;
-        assert_eq!(matrix.len(), inner * columns, "a matrix of {columns} by {inner}");
-        let mut packed = Self::zeros(inner, columns);
-        let mut rest = packed.data.as_mut_slice();
+    /// A matrix to be filled: `old` where it is one of the same size, for its memory is there already.
+    pub(crate) fn in_memory_of(old: Option<Self>, inner: usize, columns: usize) -> Self {
+        old.filter(|old| (old.inner, old.columns) == (inner, columns)).unwrap_or_else(|| {
+            let padded: usize = Widths::here().panels(columns).map(|(_, width)| width).sum();
+            Self { inner, columns, data: avec![[64]| 0.0; inner * padded] }
+        })
+    }
+
+    pub(crate) fn filled(mut self, matrix: &[f32]) -> Self {
+        let Self { inner, columns, .. } = self;
+        assert_eq!(matrix.len(), inner * columns, "a matrix of {inner} by {columns}");
+        let mut rest = self.data.as_mut_slice();
         for (first, width) in Widths::here().panels(columns) {
             let (panel, after) = rest.split_at_mut(inner * width);
             rest = after;
             let used = width.min(columns - first);
-            for start in (0..inner).step_by(STRIP) {
-                let rows = STRIP.min(inner - start);
-                for column in 0..used {
-                    let strip = &matrix[(first + column) * inner + start..][..rows];
-                    for (line, &value) in panel[start * width..].chunks_exact_mut(width).zip(strip) {
-                        line[column] = value;
+            let lines = panel.chunks_exact_mut(width).zip(matrix.chunks_exact(columns));
+            match used {
+                32 => lines.for_each(|(line, from)| copy::<32>(line, &from[first..])),
+                16 => lines.for_each(|(line, from)| copy::<16>(line, &from[first..])),
+                _ => lines.for_each(|(line, from)| line[..used].copy_from_slice(&from[first..][..used])),
+            }
+        }
+        self
+    }
+
+    /// The transpose of another packed matrix, in the memory of one that is no longer wanted.
+    pub(crate) fn transpose_of(matrix: &Self, old: Option<Self>) -> Self {
+        /// As many numbers as a cache line holds: each line that is written is then written once.
+        const STRIP: usize = 16;
+        let mut packed = Self::in_memory_of(old, matrix.columns, matrix.inner);
+        let widths = Widths::here();
+        let mut rest = packed.data.as_mut_slice();
+        for (first, width) in widths.panels(matrix.inner) {
+            let (panel, after) = rest.split_at_mut(matrix.columns * width);
+            rest = after;
+            let used = width.min(matrix.inner - first);
+            let mut from = matrix.data.as_slice();
+            for (column, source_width) in widths.panels(matrix.columns) {
+                let (source, after) = from.split_at(matrix.inner * source_width);
+                from = after;
+                let columns = source_width.min(matrix.columns - column);
+                for start in (0..columns).step_by(STRIP) {
+                    let strip = STRIP.min(columns - start);
+                    for at in 0..used {
+                        let numbers = &source[(first + at) * source_width + start..][..strip];
+                        let lines = panel[(column + start) * width..].chunks_exact_mut(width);
+                        for (line, &number) in lines.zip(numbers) {
+                            line[at] = number;
+                        }
                     }
                 }
             }
@@ -109,20 +134,9 @@ impl Packed {
         packed
     }
 
-    fn zeros(inner: usize, columns: usize) -> Self {
-        let padded: usize = Widths::here().panels(columns).map(|(_, width)| width).sum();
-        Self { inner, columns, data: avec![[64]| 0.0; inner * padded] }
-    }
-
-    fn fill(&mut self, mut write: impl FnMut(&mut [f32], usize, usize, usize)) {
-        let mut rest = self.data.as_mut_slice();
-        for (first, width) in Widths::here().panels(self.columns) {
-            let (panel, after) = rest.split_at_mut(self.inner * width);
-            rest = after;
-            for (row, line) in panel.chunks_exact_mut(width).enumerate() {
-                write(line, row, first, width);
-            }
-        }
+    /// One panel after the other, each line by line.
+    pub(crate) fn data(&self) -> &[f32] {
+        &self.data
     }
 
     /// The inner dimension.
@@ -133,6 +147,14 @@ impl Packed {
     /// The number of columns.
     pub fn columns(&self) -> usize {
         self.columns
+    }
+}
+
+/// Copies so many numbers; where their number is known beforehand, that is a few instructions and no call.
+#[inline(always)]
+fn copy<const N: usize>(to: &mut [f32], from: &[f32]) {
+    if let (Some(to), Some(from)) = (to.first_chunk_mut::<N>(), from.first_chunk::<N>()) {
+        *to = *from;
     }
 }
 
@@ -465,14 +487,24 @@ mod tests {
             };
             assert_close(&output, &of(&|x, c| (x + f64::from(bias[c])).max(0.0)));
 
-            // The transpose of the transpose, added to what is there.
-            let transpose: Vec<f32> =
-                (0..inner * columns).map(|i| right[(i % inner) * columns + i / inner]).collect();
-            let packed = Packed::transposed(&transpose, inner, columns);
+            // Added to what is there.
             output.fill(1.0);
             let to = RowsMut { data: &mut output, stride: columns };
             product_whole(rows, left_rows, &packed, Start::Output, Finish::Linear, to);
             assert_close(&output, &of(&|x, _| x + 1.0));
+        }
+    }
+
+    #[test]
+    fn a_transpose_is_what_packing_the_transpose_gives() {
+        for (inner, columns) in [(1, 1), (3, 5), (16, 33), (40, 70), (33, 16)] {
+            let matrix = random(inner * columns, 8);
+            let turned: Vec<f32> =
+                (0..inner * columns).map(|at| matrix[(at % inner) * columns + at / inner]).collect();
+            let found = Packed::transpose_of(&Packed::new(&matrix, inner, columns), None);
+            let expected = Packed::new(&turned, columns, inner);
+            assert_eq!((found.inner, found.columns), (columns, inner));
+            assert_eq!(found.data(), expected.data());
         }
     }
 

@@ -6,7 +6,7 @@ use crate::accumulator::Accumulator;
 use crate::architecture::Architecture;
 use crate::convolution::{Shape, convolve};
 use crate::gates;
-use crate::matrix::{Finish, Rows, RowsMut, Segment, Start, product, product_whole};
+use crate::matrix::{Finish, Packed, Rows, RowsMut, Segment, Start, product, product_whole};
 use crate::parts::{Batched, for_each_part, parts};
 use crate::weights::{PackedLayer, Weights};
 
@@ -41,6 +41,14 @@ pub struct Outputs<'a> {
 #[derive(Debug, Default)]
 pub struct Workspace {
     pub(crate) parts: Vec<Part>,
+    pub(crate) transposes: Option<Transposes>,
+}
+
+/// The two weights of the LSTM, transposed for a backward pass over many steps.
+#[derive(Debug)]
+pub(crate) struct Transposes {
+    pub(crate) input: Packed,
+    pub(crate) hidden: Packed,
 }
 
 /// What one thread works in.

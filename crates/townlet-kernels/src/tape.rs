@@ -4,10 +4,12 @@ use crate::accumulator::{Sums, gradients};
 use crate::architecture::Architecture;
 use crate::convolution::{Shape, add_weight_gradient, convolve};
 use crate::gates::{self, add_rows, mask_by_relu};
-use crate::matrix::{Finish, Packed, Rows, RowsMut, Start, add_outer, product_whole};
+use crate::matrix::{Finish, Packed, Rows, RowsMut, Start, add_outer, product_transposed, product_whole};
 use crate::parts::{Batched, for_each_part};
-use crate::pass::{Outputs, Part, Scratch, Sequences, Steps, Workspace, reserve, steps_per_block};
-use crate::weights::{BackwardWeights, Weights};
+use crate::pass::{
+    Outputs, Part, Scratch, Sequences, Steps, Transposes, Workspace, reserve, steps_per_block,
+};
+use crate::weights::Weights;
 
 /// A forward pass that has kept what the backward pass needs.
 #[derive(Debug)]
@@ -97,7 +99,7 @@ impl Tape {
     /// # Panics
     ///
     /// If a slice is not of the length that its shape says.
-    pub fn backward(self, weights: &BackwardWeights, of: OutputGradients<'_>) -> (Gradients, Workspace) {
+    pub fn backward(self, weights: &Weights, of: OutputGradients<'_>) -> (Gradients, Workspace) {
         let Self { mut workspace, batch, time } = self;
         let Architecture { hidden, actions, .. } = weights.architecture;
         let found = [of.values.len(), of.hidden.len(), of.cell.len()];
@@ -105,10 +107,17 @@ impl Tape {
         let mut hidden = of.hidden.to_vec();
         let mut cell = of.cell.to_vec();
         let work = Work { batch, time, of, hidden: &mut hidden, cell: &mut cell };
-        for_each_part(&mut workspace.parts, work, &|part, work| weights.backward_part(part, work));
-        let lstm = lstm_weights(&weights.architecture, &workspace.parts, time);
-        let sums = workspace.parts.iter().map(|part| &part.accumulator);
-        let parameters = gradients(&weights.architecture, sums, lstm);
+        let transposes = weights.transposes(batch * time, workspace.transposes.take());
+        for_each_part(&mut workspace.parts, work, &|part, work| {
+            weights.backward_part(transposes.as_ref(), part, work);
+        });
+        workspace.transposes = transposes;
+        let (of, parts) = (&weights.architecture, &workspace.parts);
+        let (lstm, others) = rayon::join(
+            || lstm_weights(of, parts, time),
+            || gradients(of, parts.iter().map(|part| &part.accumulator)),
+        );
+        let parameters = others.with(lstm);
         (Gradients { parameters, hidden, cell }, workspace)
     }
 }
@@ -117,21 +126,22 @@ impl Tape {
 fn lstm_weights(of: &Architecture, parts: &[Part], time: usize) -> [Vec<f32>; 2] {
     let (inputs, hidden) = (of.inputs(), of.hidden);
     let (stride, gates) = (inputs + hidden, 4 * hidden);
-    let mut weights = [vec![0.0; inputs * gates], vec![0.0; hidden * gates]];
-    let [input, recurrent] = &mut weights;
+    // Zeroing so much memory takes its time too.
+    let (mut input, mut recurrent) = rayon::join(|| vec![0.0; inputs * gates], || vec![0.0; hidden * gates]);
     let count = parts.len();
     rayon::scope(|scope| {
-        let (mut input, mut recurrent) = (input.as_mut_slice(), recurrent.as_mut_slice());
+        let (mut of_input, mut of_hidden) = (input.as_mut_slice(), recurrent.as_mut_slice());
         for worker in 0..count {
             // Of the columns that a weight reads, those that this worker adds up.
             let share = |height: usize| height * worker / count..height * (worker + 1) / count;
-            let (of_input, of_hidden) = (share(inputs), share(hidden));
+            let (i, h) = (share(inputs), share(hidden));
             let shares = [
-                (of_input.start, split_off(&mut input, of_input.len() * gates)),
-                (inputs + of_hidden.start, split_off(&mut recurrent, of_hidden.len() * gates)),
+                (i.start, of_input.split_off_mut(..i.len() * gates)),
+                (inputs + h.start, of_hidden.split_off_mut(..h.len() * gates)),
             ];
             scope.spawn(move |_| {
                 for (column, sum) in shares {
+                    let sum = sum.expect("shares are parts of a whole");
                     for part in parts {
                         let rows = time * part.sequences;
                         let left = Rows { data: &part.steps.inputs[column..], stride };
@@ -142,12 +152,7 @@ fn lstm_weights(of: &Architecture, parts: &[Part], time: usize) -> [Vec<f32>; 2]
             });
         }
     });
-    weights
-}
-
-/// Takes the first numbers off a slice.
-fn split_off<'a>(rest: &mut &'a mut [f32], len: usize) -> &'a mut [f32] {
-    rest.split_off_mut(..len).expect("shares are parts of a whole")
+    [input, recurrent]
 }
 
 impl Scratch {
@@ -185,8 +190,23 @@ impl Block {
     }
 }
 
-impl BackwardWeights {
-    fn backward_part(&self, part: &mut Part, work: Work<'_>) {
+/// From so many rows on, transposing the weights of the LSTM saves more time than it takes.
+const ROWS_WORTH_TRANSPOSING: usize = 512;
+
+impl Weights {
+    fn transposes(&self, rows: usize, old: Option<Transposes>) -> Option<Transposes> {
+        if rows < ROWS_WORTH_TRANSPOSING {
+            return None;
+        }
+        let (old_input, old_hidden) = old.map(|old| (old.input, old.hidden)).unzip();
+        let (input, hidden) = rayon::join(
+            || Packed::transpose_of(&self.input.weight, old_input),
+            || Packed::transpose_of(&self.hidden, old_hidden),
+        );
+        Some(Transposes { input, hidden })
+    }
+
+    fn backward_part(&self, transposes: Option<&Transposes>, part: &mut Part, work: Work<'_>) {
         let Work { batch, time, of, hidden, cell } = work;
         let Part { steps, accumulator, scratch, .. } = part;
         let mut sums = accumulator.begin(&self.architecture);
@@ -199,8 +219,8 @@ impl BackwardWeights {
         for first in (0..time).step_by(length).rev() {
             let block = Block { batch, first, steps: length.min(time - first) };
             self.head(block, time, of.values, steps, scratch, &mut sums);
-            self.through_time(block, hidden, cell, steps, scratch);
-            self.lstm_and_encoders(block, steps, scratch, &mut sums);
+            self.through_time(block, transposes, hidden, cell, steps, scratch);
+            self.lstm_and_encoders(block, transposes, steps, scratch, &mut sums);
         }
     }
 
@@ -230,13 +250,13 @@ impl BackwardWeights {
         add_rows(sums.head_bias[1], of_values.data, actions);
 
         let of_head = &mut scratch.head[..rows * head_features];
-        through(rows, of_values, &self.head[1], of_head);
+        through(rows, of_values, &self.head[1].weight, of_head);
         mask_by_relu(of_head, head_features, head.data, head_features);
         let of_head = Rows { data: of_head, stride: head_features };
         let remembered = &block.of(&steps.inputs, stride, 1)[inputs..];
         add_outer(rows, Rows { data: remembered, stride }, of_head, head_features, sums.head[0]);
         add_rows(sums.head_bias[0], of_head.data, head_features);
-        through(rows, of_head, &self.head[0], &mut scratch.hidden[batch * hidden..][..rows * hidden]);
+        through(rows, of_head, &self.head[0].weight, &mut scratch.hidden[batch * hidden..][..rows * hidden]);
     }
 
     /// Back through the steps of the LSTM: the gates give way to their gradients, and `hidden` and `cell`,
@@ -244,6 +264,7 @@ impl BackwardWeights {
     fn through_time(
         &self,
         block: Block,
+        transposes: Option<&Transposes>,
         of_hidden: &mut [f32],
         of_cell: &mut [f32],
         steps: &mut Steps,
@@ -266,10 +287,10 @@ impl BackwardWeights {
                 cell_gradient: of_cell,
             }
             .run();
-            let start = if t == 0 { Start::Zero } else { Start::Output };
             let to = RowsMut { data: before, stride: hidden };
             let gates = Rows { data: gates, stride: 4 * hidden };
-            product_whole(block.batch, gates, &self.hidden, start, Finish::Linear, to);
+            let transpose = transposes.map(|transposes| &transposes.hidden);
+            back(block.batch, gates, &self.hidden, transpose, t > 0, to);
         }
         of_hidden.copy_from_slice(&scratch.hidden[..width]);
     }
@@ -278,6 +299,7 @@ impl BackwardWeights {
     fn lstm_and_encoders(
         &self,
         block: Block,
+        transposes: Option<&Transposes>,
         steps: &Steps,
         scratch: &mut Scratch,
         sums: &mut Sums<&mut [f32]>,
@@ -291,7 +313,9 @@ impl BackwardWeights {
         add_rows(sums.gates_bias, of_gates.data, 4 * hidden);
 
         let of_inputs = &mut scratch.inputs[..rows * inputs];
-        through(rows, of_gates, &self.input, of_inputs);
+        let to = RowsMut { data: of_inputs, stride: inputs };
+        let transpose = transposes.map(|transposes| &transposes.input);
+        back(rows, of_gates, &self.input.weight, transpose, false, to);
         mask_by_relu(of_inputs, inputs, read.data, stride);
         let of_inputs = &*of_inputs;
         add_rows(sums.inputs_bias, of_inputs, inputs);
@@ -307,7 +331,9 @@ impl BackwardWeights {
             }
         }
 
-        if let (Some(sizes), Some(vision)) = (self.architecture.vision, &self.vision) {
+        if let (Some(sizes), Some([_, _, linear]), Some(back)) =
+            (self.architecture.vision, &self.vision, &self.convolution_back)
+        {
             let [one, two] = sizes.channels;
             let cells = sizes.cells();
             let of_features = Rows { data: of_inputs, stride: inputs };
@@ -318,7 +344,7 @@ impl BackwardWeights {
 
             let [of_first, of_second] = &mut scratch.convolutions;
             let of_second = &mut of_second[..rows * cells * two];
-            through(rows, of_features, &vision.linear, of_second);
+            through(rows, of_features, &linear.weight, of_second);
             mask_by_relu(of_second, cells * two, second.data, cells * two);
             add_rows(sums.vision_bias[1], of_second, two);
             let of_second = Rows { data: of_second, stride: cells * two };
@@ -326,9 +352,9 @@ impl BackwardWeights {
             add_weight_gradient(shape, first, of_second, sums.vision[1]);
 
             let of_first = &mut of_first[..rows * cells * one];
-            let back = Shape { inputs: two, outputs: one, ..shape };
+            let shape_back = Shape { inputs: two, outputs: one, ..shape };
             let to = &mut RowsMut { data: of_first, stride: cells * one };
-            convolve(back, of_second, &vision.second, Start::Zero, Finish::Linear, to);
+            convolve(shape_back, of_second, back, Start::Zero, Finish::Linear, to);
             mask_by_relu(of_first, cells * one, first.data, cells * one);
             add_rows(sums.vision_bias[0], of_first, one);
             let of_first = Rows { data: of_first, stride: cells * one };
@@ -339,7 +365,24 @@ impl BackwardWeights {
 }
 
 /// A gradient, back through a layer.
-fn through(rows: usize, gradient: Rows<'_>, transposed: &Packed, to: &mut [f32]) {
-    let to = RowsMut { data: to, stride: transposed.columns() };
-    product_whole(rows, gradient, transposed, Start::Zero, Finish::Linear, to);
+fn through(rows: usize, gradient: Rows<'_>, layer: &Packed, to: &mut [f32]) {
+    product_transposed(rows, gradient, layer, false, RowsMut { data: to, stride: layer.inner() });
+}
+
+/// A gradient, back through a weight, by its transpose where there is one.
+fn back(
+    rows: usize,
+    gradient: Rows<'_>,
+    weight: &Packed,
+    transpose: Option<&Packed>,
+    add: bool,
+    to: RowsMut<'_>,
+) {
+    match transpose {
+        Some(transpose) => {
+            let start = if add { Start::Output } else { Start::Zero };
+            product_whole(rows, gradient, transpose, start, Finish::Linear, to);
+        }
+        None => product_transposed(rows, gradient, weight, add, to),
+    }
 }

@@ -5,26 +5,18 @@ use crate::convolution::{backward_matrix, forward_matrix};
 use crate::matrix::{Packed, Segment};
 use crate::parameters::{Layer, Parameters};
 
-/// What a forward pass reads of a network: every weight packed, once for as many passes as wanted.
+/// What passes read of a network: every weight packed, once for as many passes in both directions as wanted.
 #[derive(Clone, Debug)]
 pub struct Weights {
     pub(crate) architecture: Architecture,
     pub(crate) vision: Option<[PackedLayer; 3]>,
+    /// The second convolution, as it carries gradients back.
+    pub(crate) convolution_back: Option<Packed>,
     pub(crate) encoders: Vec<Encoder>,
     /// The weights on the LSTM's input, with both biases added.
     pub(crate) input: PackedLayer,
     pub(crate) hidden: Packed,
     pub(crate) head: [PackedLayer; 2],
-}
-
-/// What a backward pass reads of a network: the same weights, transposed.
-#[derive(Clone, Debug)]
-pub struct BackwardWeights {
-    pub(crate) architecture: Architecture,
-    pub(crate) vision: Option<VisionBackward>,
-    pub(crate) input: Packed,
-    pub(crate) hidden: Packed,
-    pub(crate) head: [Packed; 2],
 }
 
 #[derive(Clone, Debug)]
@@ -42,16 +34,14 @@ pub(crate) struct Encoder {
     pub(crate) to: usize,
 }
 
-#[derive(Clone, Debug)]
-pub(crate) struct VisionBackward {
-    pub(crate) second: Packed,
-    pub(crate) linear: Packed,
-}
-
 impl PackedLayer {
     fn new(layer: Layer<'_>, inputs: usize) -> Self {
+        Self::in_memory_of(None, layer, inputs)
+    }
+
+    fn in_memory_of(old: Option<Packed>, layer: Layer<'_>, inputs: usize) -> Self {
         let bias = layer.bias.to_vec();
-        Self { weight: Packed::new(layer.weight, inputs, bias.len()), bias }
+        Self { weight: Packed::in_memory_of(old, inputs, bias.len()).filled(layer.weight), bias }
     }
 
     fn convolution(layer: Layer<'_>, inputs: usize) -> Self {
@@ -67,28 +57,52 @@ impl Weights {
     ///
     /// Unless there are as many as `architecture` has, each of its length.
     pub fn new(architecture: &Architecture, parameters: &[&[f32]]) -> Self {
+        Self::in_memory_of(None, architecture, parameters)
+    }
+
+    /// As [`new`](Self::new), in the memory of weights that are no longer wanted.
+    ///
+    /// # Panics
+    ///
+    /// As [`new`](Self::new).
+    pub fn in_memory_of(old: Option<Self>, architecture: &Architecture, parameters: &[&[f32]]) -> Self {
         let of = Parameters::new(architecture, parameters);
-        let vision = architecture.vision.zip(of.vision).map(|(sizes, [first, second, linear])| {
+        let (old_vision, old_input, old_hidden) = match old {
+            Some(old) => (old.vision, Some(old.input.weight), Some(old.hidden)),
+            None => (None, None, None),
+        };
+        let bias: Vec<f32> = of.input.bias.iter().zip(of.hidden.bias).map(|(a, b)| a + b).collect();
+        let gates = bias.len();
+        let vision = || {
+            let (sizes, [first, second, linear]) = architecture.vision.zip(of.vision)?;
+            let [inputs, outputs] = sizes.channels;
             let turned = channels_last(linear.weight, sizes.cells(), linear.bias.len());
-            [
+            let old = old_vision.map(|[_, _, linear]| linear.weight);
+            let linear = Layer { weight: &turned, ..linear };
+            let layers = [
                 PackedLayer::convolution(first, 1),
-                PackedLayer::convolution(second, sizes.channels[0]),
-                PackedLayer::new(Layer { weight: &turned, ..linear }, sizes.cells() * sizes.channels[1]),
-            ]
-        });
+                PackedLayer::convolution(second, inputs),
+                PackedLayer::in_memory_of(old, linear, sizes.cells() * outputs),
+            ];
+            let back = Packed::new(&backward_matrix(second.weight, inputs, outputs), 9 * outputs, inputs);
+            Some((layers, back))
+        };
+        let recurrent = || {
+            rayon::join(
+                || Packed::in_memory_of(old_input, architecture.inputs(), gates).filled(of.input.weight),
+                || Packed::in_memory_of(old_hidden, architecture.hidden, gates).filled(of.hidden.weight),
+            )
+        };
+        let (vision, (input, hidden)) = rayon::join(vision, recurrent);
+        let (vision, convolution_back) = vision.unzip();
         let encoders = architecture.narrow().zip(&of.encoders).map(|((columns, to), layer)| {
             let inputs = columns.iter().map(|segment| segment.len).sum();
             Encoder { layer: PackedLayer::new(*layer, inputs), columns, to }
         });
-        let bias: Vec<f32> = of.input.bias.iter().zip(of.hidden.bias).map(|(a, b)| a + b).collect();
-        let gates = bias.len();
-        let (input, hidden) = rayon::join(
-            || Packed::new(of.input.weight, architecture.inputs(), gates),
-            || Packed::new(of.hidden.weight, architecture.hidden, gates),
-        );
         Self {
             architecture: architecture.clone(),
             vision,
+            convolution_back,
             encoders: encoders.collect(),
             input: PackedLayer { weight: input, bias },
             hidden,
@@ -102,41 +116,6 @@ impl Weights {
     /// What these weights are of.
     pub fn architecture(&self) -> &Architecture {
         &self.architecture
-    }
-}
-
-impl BackwardWeights {
-    /// Packs `parameters`, which are listed in the order that [`Architecture`] gives.
-    ///
-    /// # Panics
-    ///
-    /// Unless there are as many as `architecture` has, each of its length.
-    pub fn new(architecture: &Architecture, parameters: &[&[f32]]) -> Self {
-        let of = Parameters::new(architecture, parameters);
-        let vision = architecture.vision.zip(of.vision).map(|(sizes, [_, second, linear])| {
-            let [inputs, outputs] = sizes.channels;
-            let turned = channels_last(linear.weight, sizes.cells(), linear.bias.len());
-            VisionBackward {
-                second: Packed::new(&backward_matrix(second.weight, inputs, outputs), 9 * outputs, inputs),
-                linear: Packed::transposed(&turned, linear.bias.len(), sizes.cells() * outputs),
-            }
-        });
-        let gates = 4 * architecture.hidden;
-        let (input, hidden) = rayon::join(
-            || Packed::transposed(of.input.weight, gates, architecture.inputs()),
-            || Packed::transposed(of.hidden.weight, gates, architecture.hidden),
-        );
-        let [first, second] = of.head;
-        Self {
-            architecture: architecture.clone(),
-            vision,
-            input,
-            hidden,
-            head: [
-                Packed::transposed(first.weight, first.bias.len(), architecture.hidden),
-                Packed::transposed(second.weight, second.bias.len(), architecture.head_features),
-            ],
-        }
     }
 }
 

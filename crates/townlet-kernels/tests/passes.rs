@@ -9,8 +9,7 @@ use std::process::Command;
 use rayon::ThreadPoolBuilder;
 use reference::{architectures, forward, parameters, random, wide};
 use townlet_kernels::{
-    Architecture, BackwardWeights, Gradients, OutputGradients, Outputs, Sequences, Weights, Workspace,
-    instruction_set,
+    Architecture, Gradients, OutputGradients, Outputs, Sequences, Weights, Workspace, instruction_set,
 };
 
 /// Values and final state of one pass.
@@ -91,7 +90,7 @@ impl Case {
             let tape = weights.record(workspace, sequences, outputs);
             let of =
                 OutputGradients { values: &self.of_values, hidden: &self.of_hidden, cell: &self.of_cell };
-            gradients = Some(tape.backward(&BackwardWeights::new(&self.of, &self.slices()), of));
+            gradients = Some(tape.backward(weights, of));
         });
         gradients.unwrap()
     }
@@ -174,6 +173,35 @@ fn every_gradient_is_a_finite_difference() {
             let expected = [slope(STEP, 0.0), slope(0.0, STEP)];
             assert_close(&format!("state {i}"), &[found.hidden[i], found.cell[i]], &expected, 2e-4);
         }
+    }
+}
+
+/// From some number of steps on, a backward pass works with transposed weights: the gradients of many
+/// sequences are still the sums of those of their halves.
+#[test]
+fn many_sequences_have_the_gradients_of_their_halves() {
+    for of in architectures() {
+        let whole = Case::new(of.clone(), [60, 16]);
+        let half = |first: bool| {
+            let mut half = Case::new(of.clone(), [30, 16]);
+            let take = |values: &[f32]| {
+                let (one, two) = values.split_at(values.len() / 2);
+                if first { one.to_vec() } else { two.to_vec() }
+            };
+            half.observations = take(&whole.observations);
+            (half.hidden, half.cell) = (take(&whole.hidden), take(&whole.cell));
+            half.of_values = take(&whole.of_values);
+            (half.of_hidden, half.of_cell) = (take(&whole.of_hidden), take(&whole.of_cell));
+            half.gradients()
+        };
+        let (found, one, two) = (whole.gradients(), half(true), half(false));
+        for (p, values) in found.parameters.iter().enumerate() {
+            let sums = one.parameters[p].iter().zip(&two.parameters[p]);
+            let sums: Vec<f64> = sums.map(|(one, two)| f64::from(*one) + f64::from(*two)).collect();
+            assert_close(&format!("parameter {p}"), values, &sums, 1e-4);
+        }
+        assert_close("hidden", &found.hidden, &wide(&[one.hidden, two.hidden].concat()), 1e-5);
+        assert_close("cell", &found.cell, &wide(&[one.cell, two.cell].concat()), 1e-5);
     }
 }
 

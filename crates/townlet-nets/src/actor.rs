@@ -31,7 +31,13 @@ pub struct Actor {
 #[derive(Clone, Debug)]
 enum Mind {
     Host(Box<HostMind>),
-    Device { network: Box<RecurrentSpatialQNetwork>, state: LstmState },
+    Device(Box<DeviceMind>),
+}
+
+#[derive(Clone, Debug)]
+struct DeviceMind {
+    network: RecurrentSpatialQNetwork,
+    state: LstmState,
 }
 
 struct HostMind {
@@ -69,10 +75,10 @@ impl Actor {
                     next: Memory::zeros(states),
                 }))
             }
-            None => Mind::Device {
-                network: Box::new(without_gradients(network)),
+            None => Mind::Device(Box::new(DeviceMind {
+                network: without_gradients(network),
                 state: LstmState::zeros(num_envs, network.hidden_size(), &device),
-            },
+            })),
         };
         Self { num_envs, device, mind, values: Vec::new() }
     }
@@ -87,11 +93,12 @@ impl Actor {
                 self.values.resize(self.num_envs * mind.weights.architecture().actions, 0.0);
                 mind.step(self.num_envs, observations, &mut self.values);
             }
-            Mind::Device { network, state } => {
+            Mind::Device(mind) => {
                 let features = observations.len() / self.num_envs;
                 let data = TensorData::new(observations.to_vec(), [self.num_envs, 1, features]);
-                let (values, next) = network.forward(Tensor::from_data(data, &self.device), state.clone());
-                *state = next;
+                let observations = Tensor::from_data(data, &self.device);
+                let (values, next) = mind.network.forward(observations, mind.state.clone());
+                mind.state = next;
                 self.values.clear();
                 self.values.extend(values.into_data().iter::<f32>());
             }
@@ -114,10 +121,10 @@ impl Actor {
                     c.fill(0.0);
                 }
             }
-            Mind::Device { state, .. } => {
+            Mind::Device(mind) => {
                 let keep: Vec<f32> = ended.iter().map(|&ended| if ended { 0.0 } else { 1.0 }).collect();
                 let keep = TensorData::new(keep, [ended.len(), 1]);
-                *state = state.clone().masked(Tensor::from_data(keep, &self.device));
+                mind.state = mind.state.clone().masked(Tensor::from_data(keep, &self.device));
             }
         }
     }
@@ -126,7 +133,7 @@ impl Actor {
     pub fn set_network(&mut self, network: &RecurrentSpatialQNetwork) {
         match (&mut self.mind, network.packed()) {
             (Mind::Host(mind), Some(weights)) => mind.weights = weights,
-            (Mind::Device { network: held, .. }, None) => **held = without_gradients(network),
+            (Mind::Device(mind), None) => mind.network = without_gradients(network),
             (_, _) => {
                 // From one kind of device to another: the memory moves along.
                 let state = self.state();
@@ -148,7 +155,7 @@ impl Actor {
                 };
                 LstmState { hidden: tensor(&mind.memory.hidden), cell: tensor(&mind.memory.cell) }
             }
-            Mind::Device { state, .. } => state.clone(),
+            Mind::Device(mind) => mind.state.clone(),
         }
     }
 
@@ -157,10 +164,10 @@ impl Actor {
         let (hidden, cell) = (read(&from.hidden), read(&from.cell));
         match &mut self.mind {
             Mind::Host(mind) => mind.memory = Memory { hidden, cell },
-            Mind::Device { state, .. } => {
+            Mind::Device(mind) => {
                 let shape = from.hidden.dims();
                 let tensor = |values| Tensor::from_data(TensorData::new(values, shape), &self.device);
-                *state = LstmState { hidden: tensor(hidden), cell: tensor(cell) };
+                mind.state = LstmState { hidden: tensor(hidden), cell: tensor(cell) };
             }
         }
     }

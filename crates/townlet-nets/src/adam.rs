@@ -59,7 +59,8 @@ impl Optimizer for HostAdam {
                 let momentum = AdaptiveMomentumState::new(time + 1, moment_1, moment_2);
                 (parameter, Some(AdamState::new(momentum)))
             }
-            Err(AdamTensors { parameter, gradient, moments: [moment_1, moment_2] }) => {
+            Err(tensors) => {
+                let AdamTensors { parameter, gradient, moments: [moment_1, moment_2] } = *tensors;
                 // No state at all is how Burn's Adam knows its first step.
                 let momentum = AdaptiveMomentumState::new(time, moment_1, moment_2);
                 let state = (time > 0).then(|| AdamState::new(momentum));
@@ -97,7 +98,7 @@ pub fn clip_global_norm<M: Module>(gradients: &mut GradientsParams, module: &M, 
     }
     let norm = Tensor::cat(of_each, 0).sum().sqrt();
     let factor = (norm.clone() + 1e-6).recip().mul_scalar(max_norm).clamp_max(1.0);
-    module.visit(&mut Scale { gradients, factor: Factor::Tensor(factor) });
+    module.visit(&mut Scale { gradients, factor: Factor::Tensor(Box::new(factor)) });
     norm
 }
 
@@ -131,7 +132,7 @@ struct Scale<'a> {
 
 enum Factor {
     Number(f64),
-    Tensor(Tensor<1>),
+    Tensor(Box<Tensor<1>>),
 }
 
 impl ModuleVisitor for Scale<'_> {
@@ -139,7 +140,7 @@ impl ModuleVisitor for Scale<'_> {
         if let Some(gradient) = self.gradients.remove::<D>(param.id) {
             let scaled = match &self.factor {
                 Factor::Number(factor) => gradient.mul_scalar(*factor),
-                Factor::Tensor(factor) => gradient * factor.clone().reshape([1; D]),
+                Factor::Tensor(factor) => gradient * (**factor).clone().reshape([1; D]),
             };
             self.gradients.register(param.id, scaled);
         }

@@ -124,6 +124,29 @@ impl FromStr for Backend {
     }
 }
 
+/// Runs `work` on a thread of the pool where the kernels compute on the host, and right here elsewhere.
+///
+/// Whoever hands work to a pool from outside wakes a thread and waits for it, every time; inside, the parts of
+/// the work are taken by whoever is awake. An update hands out work ten times.
+pub fn in_pool<R: Send>(device: &Device, work: impl FnOnce() -> R + Send) -> R {
+    if is_host(device) { rayon::join(work, || ()).0 } else { work() }
+}
+
+/// Does two things at once where the kernels compute on the host, and one after the other elsewhere.
+pub fn join<A: Send, B: Send>(
+    device: &Device,
+    first: impl FnOnce() -> A + Send,
+    second: impl FnOnce() -> B + Send,
+) -> (A, B) {
+    if is_host(device) { rayon::join(first, second) } else { (first(), second()) }
+}
+
+fn is_host(device: &Device) -> bool {
+    let device = device.clone().inner();
+    let mut host = Backend::compiled().filter(|backend| backend.is_cpu());
+    host.any(|backend| backend.device().as_ref() == Ok(&device))
+}
+
 /// Opens the default wgpu device once per process.
 ///
 /// Burn's own constructor is lazy and panics in a worker thread where there is no adapter; this one asks

@@ -11,8 +11,9 @@
 
 use std::any::Any;
 use std::borrow::Cow;
+use std::collections::VecDeque;
 use std::fmt;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
 use burn::backend::autodiff::checkpoint::strategy::NoCheckpointing;
@@ -25,7 +26,7 @@ use burn::backend::{
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::tensor::{DType, Shape, Tensor, TensorData};
 use townlet_kernels::{
-    AdamStep, Architecture, BackwardWeights, OutputGradients, Outputs, Sequences, Tape, Weights, Workspace,
+    AdamStep, Architecture, OutputGradients, Outputs, Sequences, Tape, Weights, Workspace,
 };
 
 use crate::lstm::LstmState;
@@ -140,8 +141,49 @@ pub(crate) struct Fused {
     architecture: Arc<Architecture>,
     enabled: bool,
     current: Mutex<Option<Arc<Packed>>>,
-    /// Memory for passes. Clones of a network share it.
-    workspaces: Arc<Mutex<Vec<Workspace>>>,
+    /// Clones of a network share it.
+    memory: Arc<Memory>,
+}
+
+/// Memory that is used again.
+#[derive(Default)]
+struct Memory {
+    /// For passes.
+    workspaces: Mutex<Vec<Workspace>>,
+    /// Packed parameters that gave way to others. Somebody may still act with them.
+    retired: Mutex<VecDeque<Arc<Weights>>>,
+}
+
+impl Memory {
+    fn workspace(&self) -> Workspace {
+        lock(&self.workspaces).pop().unwrap_or_default()
+    }
+
+    fn give_back(&self, workspace: Workspace) {
+        /// As many passes as are ever under way at once: two of an update, one of acting, one to spare.
+        const KEPT: usize = 4;
+        let mut kept = lock(&self.workspaces);
+        if kept.len() < KEPT {
+            kept.push(workspace);
+        }
+    }
+
+    fn retire(&self, weights: Arc<Weights>) {
+        /// The target network's, those that are acted with, and one to spare.
+        const KEPT: usize = 3;
+        let mut kept = lock(&self.retired);
+        kept.push_back(weights);
+        if kept.len() > KEPT {
+            kept.pop_front();
+        }
+    }
+
+    /// Weights that nobody reads any more.
+    fn unused(&self) -> Option<Weights> {
+        let mut kept = lock(&self.retired);
+        let unused = kept.iter().position(|weights| Arc::strong_count(weights) == 1)?;
+        kept.remove(unused).and_then(Arc::into_inner)
+    }
 }
 
 struct Packed {
@@ -150,8 +192,7 @@ struct Packed {
     /// The parameters.
     _parameters: Box<dyn Any + Send + Sync>,
     shapes: Vec<Shape>,
-    forward: Arc<Weights>,
-    backward: OnceLock<BackwardWeights>,
+    weights: Arc<Weights>,
 }
 
 impl Fused {
@@ -161,7 +202,7 @@ impl Fused {
             architecture: Arc::new(architecture),
             enabled: true,
             current: Mutex::new(None),
-            workspaces: Arc::default(),
+            memory: Arc::default(),
         }
     }
 
@@ -172,7 +213,10 @@ impl Fused {
 
     /// Lets go of the parameters, so that they can be changed in their place.
     pub(crate) fn forget(&self) {
-        *lock(&self.current) = None;
+        let packed = lock(&self.current).take();
+        if let Some(packed) = packed.and_then(Arc::into_inner) {
+            self.memory.retire(packed.weights);
+        }
     }
 
     /// The parameters of `network`, packed for passes without gradient.
@@ -193,7 +237,7 @@ impl Fused {
         on_host!(forward_on(self, network, observations, state))
     }
 
-    fn pack<B: Host>(&self, parameters: &[FloatTensor<B>], with_backward: bool) -> Arc<Packed>
+    fn pack<B: Host>(&self, parameters: &[FloatTensor<B>]) -> Arc<Packed>
     where
         FloatTensor<B>: Send + Sync,
     {
@@ -206,43 +250,20 @@ impl Fused {
                 Cow::Owned(_) => None,
             })
             .collect();
-        let slices: Vec<&[f32]> = read.iter().map(AsRef::as_ref).collect();
-        let of = &*self.architecture;
         let mut current = lock(&self.current);
         let found = current.as_ref().filter(|packed| addresses.as_ref() == Some(&packed.addresses)).cloned();
-        let packed = found.unwrap_or_else(|| {
-            let (forward, backward) = rayon::join(
-                || Weights::new(of, &slices),
-                || with_backward.then(|| BackwardWeights::new(of, &slices)),
-            );
+        found.unwrap_or_else(|| {
+            let slices: Vec<&[f32]> = read.iter().map(AsRef::as_ref).collect();
+            let weights = Weights::in_memory_of(self.memory.unused(), &self.architecture, &slices);
             let packed = Arc::new(Packed {
                 addresses: addresses.unwrap_or_default(),
                 _parameters: Box::new(parameters.to_vec()),
                 shapes: parameters.iter().map(TensorMetadata::shape).collect(),
-                forward: Arc::new(forward),
-                backward: backward.map_or_else(OnceLock::new, OnceLock::from),
+                weights: Arc::new(weights),
             });
             *current = Some(Arc::clone(&packed));
             packed
-        });
-        if with_backward {
-            packed.backward.get_or_init(|| BackwardWeights::new(of, &slices));
-        }
-        packed
-    }
-
-    fn workspace(&self) -> Workspace {
-        lock(&self.workspaces).pop().unwrap_or_default()
-    }
-}
-
-/// Keeps the memory of a pass for the next one.
-fn give_back(workspaces: &Mutex<Vec<Workspace>>, workspace: Workspace) {
-    /// As many passes as are ever under way at once: two of an update, one of acting, one to spare.
-    const KEPT: usize = 4;
-    let mut kept = lock(workspaces);
-    if kept.len() < KEPT {
-        kept.push(workspace);
+        })
     }
 }
 
@@ -252,7 +273,7 @@ impl Clone for Fused {
             architecture: Arc::clone(&self.architecture),
             enabled: self.enabled,
             current: Mutex::new(lock(&self.current).clone()),
-            workspaces: Arc::clone(&self.workspaces),
+            memory: Arc::clone(&self.memory),
         }
     }
 }
@@ -277,7 +298,7 @@ where
         let tracked = parameters::<Autodiff<B>, _>(network)?;
         Some(tracked.into_iter().map(Autodiff::<B>::inner).collect())
     })?;
-    Some(Arc::clone(&fused.pack::<B>(&parameters, false).forward))
+    Some(Arc::clone(&fused.pack::<B>(&parameters).weights))
 }
 
 fn forward_on<B: Host, M: Module>(
@@ -294,14 +315,14 @@ where
     if let Some(parameters) = parameters::<B, _>(network) {
         let observations = primitive::<B, 3>(observations.clone())?;
         let [hidden, cell] = [&state.hidden, &state.cell].map(|state| primitive::<B, 2>(state.clone()));
-        let packed = fused.pack::<B>(&parameters, false);
+        let packed = fused.pack::<B>(&parameters);
         let pass = Pass::<B> { batch, time, observations, hidden: hidden?, cell: cell? };
-        let mut workspace = fused.workspace();
+        let mut workspace = fused.memory.workspace();
         let outputs = pass.outputs(&packed, |sequences, outputs| {
-            packed.forward.forward(&mut workspace, sequences, outputs);
+            packed.weights.forward(&mut workspace, sequences, outputs);
         });
-        give_back(&fused.workspaces, workspace);
-        return Some(split(Tensor::from_primitive::<B>(outputs), time, state.hidden.dims()));
+        fused.memory.give_back(workspace);
+        return Some(split(&Tensor::from_primitive::<B>(outputs), time, state.hidden.dims()));
     }
     let parameters = parameters::<Autodiff<B>, _>(network)?;
     let observations = primitive::<Autodiff<B>, 3>(observations.clone())?;
@@ -323,21 +344,21 @@ where
     guards.extend((guards.len()..PARENTS).map(|_| Autodiff::<B>::from_inner(hidden.clone()).node()));
     let guards: [NodeGuard; PARENTS] = guards.try_into().ok()?;
 
-    let packed = fused.pack::<B>(&parameters, true);
+    let packed = fused.pack::<B>(&parameters);
     let pass = Pass::<B> { batch, time, observations, hidden, cell };
     let mut tape = None;
-    let workspace = fused.workspace();
+    let workspace = fused.memory.workspace();
     let outputs = pass.outputs(&packed, |sequences, outputs| {
-        tape = Some(packed.forward.record(workspace, sequences, outputs));
+        tape = Some(packed.weights.record(workspace, sequences, outputs));
     });
     let outputs = match Unrolling.prepare::<NoCheckpointing>(guards).compute_bound().stateful() {
         OpsKind::Tracked(operation) => {
-            let workspaces = Arc::clone(&fused.workspaces);
-            operation.finish(Recorded { tape: Arc::new(Mutex::new(tape)), packed, workspaces }, outputs)
+            let memory = Arc::clone(&fused.memory);
+            operation.finish(Recorded { tape: Arc::new(Mutex::new(tape)), packed, memory }, outputs)
         }
         OpsKind::UnTracked(operation) => operation.finish(outputs),
     };
-    Some(split(Tensor::from_primitive::<Autodiff<B>>(outputs), time, state.hidden.dims()))
+    Some(split(&Tensor::from_primitive::<Autodiff<B>>(outputs), time, state.hidden.dims()))
 }
 
 /// What one forward pass reads.
@@ -354,7 +375,7 @@ impl<B: Host> Pass<B> {
     /// all values, all hidden states, all cell states.
     fn outputs(self, packed: &Packed, run: impl FnOnce(Sequences<'_>, Outputs<'_>)) -> FloatTensor<B> {
         let Self { batch, time, observations, hidden, cell } = self;
-        let Architecture { hidden: width, actions, .. } = *packed.forward.architecture();
+        let Architecture { hidden: width, actions, .. } = *packed.weights.architecture();
         let mut joined = vec![0.0; batch * (time * actions + 2 * width)];
         let (values, states) = joined.split_at_mut(batch * time * actions);
         let (next_hidden, next_cell) = states.split_at_mut(batch * width);
@@ -369,7 +390,7 @@ impl<B: Host> Pass<B> {
 }
 
 /// Takes apart what [`Pass::outputs`] joined.
-fn split(outputs: Tensor<1>, time: usize, [batch, hidden]: [usize; 2]) -> (Tensor<3>, LstmState) {
+fn split(outputs: &Tensor<1>, time: usize, [batch, hidden]: [usize; 2]) -> (Tensor<3>, LstmState) {
     let len = outputs.dims()[0];
     let states = batch * hidden;
     let values = len - 2 * states;
@@ -410,7 +431,7 @@ struct Recorded {
     /// Taken out when the gradients are asked for.
     tape: Arc<Mutex<Option<Tape>>>,
     packed: Arc<Packed>,
-    workspaces: Arc<Mutex<Vec<Workspace>>>,
+    memory: Arc<Memory>,
 }
 
 impl fmt::Debug for Recorded {
@@ -423,19 +444,18 @@ impl<B: Host> Backward<B, PARENTS> for Unrolling {
     type State = Recorded;
 
     fn backward(self, ops: Ops<Recorded, PARENTS>, gradients: &mut Gradients, _: &mut Checkpointer) {
-        let Recorded { tape, packed, workspaces } = ops.state;
+        let Recorded { tape, packed, memory } = ops.state;
         let of_outputs = gradients.consume::<B>(&ops.node);
         let device = of_outputs.device();
         let of_outputs = B::read(&of_outputs);
         let tape = lock(&tape).take().expect("Burn goes back through a graph once");
-        let weights = packed.backward.get().expect("packed when the pass was recorded");
 
-        let states = tape.batch() * packed.forward.architecture().hidden;
+        let states = tape.batch() * packed.weights.architecture().hidden;
         let (values, states) = of_outputs.split_at(of_outputs.len() - 2 * states);
         let (hidden, cell) = states.split_at(states.len() / 2);
-        let state_shape = Shape::from([tape.batch(), packed.forward.architecture().hidden]);
-        let (found, workspace) = tape.backward(weights, OutputGradients { values, hidden, cell });
-        give_back(&workspaces, workspace);
+        let state_shape = Shape::from([tape.batch(), packed.weights.architecture().hidden]);
+        let (found, workspace) = tape.backward(&packed.weights, OutputGradients { values, hidden, cell });
+        memory.give_back(workspace);
 
         let shapes = [&state_shape, &state_shape].into_iter().chain(&packed.shapes);
         let found = [found.hidden, found.cell].into_iter().chain(found.parameters);
@@ -470,7 +490,7 @@ pub(crate) struct AdamTensors<const D: usize> {
 pub(crate) fn adam<const D: usize>(
     step: &AdamStep,
     tensors: AdamTensors<D>,
-) -> Result<(Tensor<D>, [Tensor<D>; 2]), AdamTensors<D>> {
+) -> Result<(Tensor<D>, [Tensor<D>; 2]), Box<AdamTensors<D>>> {
     fn on<B: Host, const D: usize>(
         step: &AdamStep,
         tensors: &mut Option<AdamTensors<D>>,
@@ -501,6 +521,6 @@ pub(crate) fn adam<const D: usize>(
     let mut tensors = Some(tensors);
     match on_host!(on(step, &mut tensors)) {
         Some(changed) => Ok(changed),
-        None => Err(tensors.expect("taken only by a backend that answers")),
+        None => Err(Box::new(tensors.expect("taken only by a backend that answers"))),
     }
 }
