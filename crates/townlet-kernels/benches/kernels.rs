@@ -9,7 +9,9 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use townlet_kernels::matrix::{Finish, Packed, Rows, RowsMut, Start, add_outer, product_whole};
+use townlet_kernels::matrix::{
+    Finish, Packed, Rows, RowsMut, Start, add_outer, product_transposed, product_whole,
+};
 use townlet_kernels::{
     AdamStep, Architecture, OutputGradients, Outputs, Sequences, Tape, Vision, Weights, Workspace,
     instruction_set, sum_of_squares,
@@ -20,10 +22,9 @@ use townlet_kernels::{
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The shapes of matrix products in the standard network: rows, inner, columns.
-const PRODUCTS: [(&str, [usize; 3]); 7] = [
+const PRODUCTS: [(&str, [usize; 3]); 6] = [
     ("lstm-input", [128, 224, 1024]),
     ("lstm-hidden", [8, 256, 1024]),
-    ("lstm-back", [128, 1024, 256]),
     ("window", [128, 800, 128]),
     ("convolution", [128, 144, 32]),
     ("head", [128, 256, 128]),
@@ -53,6 +54,25 @@ fn products(c: &mut Criterion) {
                 let left = Rows { data: black_box(&left), stride: inner };
                 let output = RowsMut { data: &mut output, stride: columns };
                 product_whole(rows, left, &right, Start::Zero, Finish::Linear, output);
+            });
+        });
+    }
+    group.finish();
+}
+
+fn transposed_products(c: &mut Criterion) {
+    let mut group = group(c, "transposed-product");
+    for (name, [rows, columns, inner]) in
+        [("lstm-input", [64, 1024, 224]), ("lstm-hidden", [8, 1024, 256]), ("window", [64, 128, 800])]
+    {
+        let (left, right) = (random(rows * columns), Packed::new(&random(inner * columns), inner, columns));
+        let mut output = vec![0.0; rows * inner];
+        group.throughput(flops(2 * rows * inner * columns));
+        group.bench_function(BenchmarkId::new(name, format!("{rows}x{columns}x{inner}")), |b| {
+            b.iter(|| {
+                let left = Rows { data: black_box(&left), stride: columns };
+                let output = RowsMut { data: &mut output, stride: inner };
+                product_transposed(rows, left, &right, false, output);
             });
         });
     }
@@ -266,5 +286,5 @@ fn group<'a>(c: &'a mut Criterion, name: &str) -> BenchmarkGroup<'a, WallTime> {
     group
 }
 
-criterion_group!(benches, products, outer_products, acting, training, memory);
+criterion_group!(benches, products, transposed_products, outer_products, acting, training, memory);
 criterion_main!(benches);
