@@ -62,6 +62,7 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
         ("estimator", DrqnConfig { estimator: TargetEstimator::Double, ..base() }),
         ("loss", DrqnConfig { loss: Loss::Huber, ..base() }),
         ("reward_scale", DrqnConfig { reward_scale: 0.1, ..base() }),
+        ("value_rescaling", DrqnConfig { value_rescaling: true, ..base() }),
         ("learning_rate", DrqnConfig { learning_rate: 2e-2, ..base() }),
         ("adam_epsilon", DrqnConfig { adam_epsilon: 1e-3, ..base() }),
         ("max_grad_norm", DrqnConfig { max_grad_norm: 0.05, ..base() }),

@@ -18,6 +18,8 @@ mod networks;
 mod parity;
 mod paths;
 mod recorded;
+mod rescaling;
+mod six_steps;
 mod small;
 mod targets;
 mod updates;
@@ -64,6 +66,8 @@ fn main() -> ExitCode {
         paths::CASES,
         acting::CASES,
         targets::CASES,
+        six_steps::CASES,
+        rescaling::CASES,
         updates::CASES,
         networks::CASES,
         weights::CASES,

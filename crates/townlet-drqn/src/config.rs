@@ -31,6 +31,10 @@ pub struct DrqnConfig {
     pub loss: Loss,
     /// What rewards are multiplied by before they are learned from. The world's rewards stay as they are.
     pub reward_scale: f32,
+    /// Whether the network learns returns through a function that grows like a root, so that large returns
+    /// do not drown small ones: [`rescale`](crate::rescale) (Pohlen et al. 2018, section 3.2; R2D2,
+    /// Kapturowski et al. 2019, section 2.3).
+    pub value_rescaling: bool,
 
     /// Adam's step size.
     pub learning_rate: f64,
@@ -66,6 +70,7 @@ impl Default for DrqnConfig {
             estimator: TargetEstimator::default(),
             loss: Loss::default(),
             reward_scale: 1.0,
+            value_rescaling: false,
             learning_rate: 2.5e-4,
             adam_epsilon: 1e-8,
             max_grad_norm: 10.0,

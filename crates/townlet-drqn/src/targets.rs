@@ -11,6 +11,7 @@ use townlet_nets::{LstmState, RecurrentSpatialQNetwork};
 
 use crate::config::{BootstrapActions, DrqnConfig, LastStep, Memory};
 use crate::replay::SequenceBatch;
+use crate::rescale::{rescale_inverse_tensor, rescale_tensor};
 
 /// Stands in for the value of an action that must not be chosen. Finite, because zero times infinity is
 /// not zero.
@@ -34,6 +35,8 @@ pub(crate) struct DeviceBatch {
     bootstrap_at: Tensor<2, Int>,
     /// The actions that must not be bootstrapped from, for observations 1 to `time`, `[batch, time, actions]`.
     forbidden: Tensor<3, Bool>,
+    /// Whether the networks put out rescaled returns.
+    rescaled: bool,
 }
 
 impl DeviceBatch {
@@ -63,6 +66,7 @@ impl DeviceBatch {
             coefficients: per_step(bootstrap.coefficients),
             bootstrap_at: Tensor::from_data(TensorData::new(bootstrap.at, [rows, time]), device),
             forbidden: Tensor::from_data(TensorData::new(forbidden, [rows, time, num_actions]), device),
+            rescaled: config.value_rescaling,
         }
     }
 
@@ -75,7 +79,8 @@ impl DeviceBatch {
     ///
     /// y = r₀ + γ r₁ + … + γᵐ⁻¹ rₘ₋₁ + γᵐ · maxₐ Q(oₘ, a | hₘ)
     ///
-    /// with Q and h from the target network, and nothing bootstrapped where the episode terminated.
+    /// with Q and h from the target network, and nothing bootstrapped where the episode terminated. Where
+    /// values are rescaled, Q is what the inverse makes of the network's output, and y is rescaled.
     ///
     /// `values` are the target network's, see [`Self::target_values`].
     ///
@@ -92,7 +97,13 @@ impl DeviceBatch {
             }
         };
         let bootstrapped = best.reshape([batch, time]).gather(1, self.bootstrap_at.clone());
-        self.returns.clone() + self.coefficients.clone() * bootstrapped
+        let bootstrap =
+            |bootstrapped: Tensor<2>| self.returns.clone() + self.coefficients.clone() * bootstrapped;
+        if self.rescaled {
+            rescale_tensor(bootstrap(rescale_inverse_tensor(bootstrapped)))
+        } else {
+            bootstrap(bootstrapped)
+        }
     }
 }
 
