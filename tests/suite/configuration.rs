@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use townlet_drqn::{
-    BootstrapActions, DrqnConfig, EpsilonSchedule, LastStep, Loss, Memory, TargetEstimator, Trainer,
-    UpdateSchedule,
+    BootstrapActions, DrqnConfig, EpsilonSchedule, LastStep, Loss, Memory, TargetEstimator, TargetUpdate,
+    Trainer, UpdateSchedule,
 };
 use townlet_env::{Level, Town, VectorEnv};
 use townlet_nets::{Backend, RecurrentSpatialQConfig, StateDict, state_dict};
@@ -50,6 +50,7 @@ fn run(config: DrqnConfig, device: &Device) -> StateDict {
 fn every_key_of_the_learner_has_an_effect(device: &Device) {
     let ladder = |base, exponent| EpsilonSchedule::Ladder { base, exponent };
     let linear = |start, end, steps| EpsilonSchedule::Linear { start, end, steps };
+    let polyak = |tau| TargetUpdate::Polyak { tau };
     let schedule = base().schedule;
     let changes: Vec<(&str, DrqnConfig)> = vec![
         ("discount", DrqnConfig { discount: 0.5, ..base() }),
@@ -81,6 +82,7 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
             "schedule.target_copy_every",
             DrqnConfig { schedule: UpdateSchedule { target_copy_every: 2, ..schedule }, ..base() },
         ),
+        ("target_update.kind", DrqnConfig { target_update: polyak(0.3), ..base() }),
         ("epsilon.kind", DrqnConfig { epsilon: ladder(0.4, 7.0), ..base() }),
         ("epsilon.start", DrqnConfig { epsilon: linear(0.6, 0.5, 100), ..base() }),
         ("epsilon.end", DrqnConfig { epsilon: linear(1.0, 0.0, 100), ..base() }),
@@ -108,6 +110,8 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     let (gentle, steep) = (ladder(0.4, 1.0), ladder(0.4, 7.0));
     let with = |epsilon| run(DrqnConfig { epsilon, ..base() }, device);
     assert!(with(gentle) != with(steep), "changing epsilon.exponent changed nothing");
+    let soft = |tau| run(DrqnConfig { target_update: polyak(tau), ..base() }, device);
+    assert!(soft(0.3) != soft(0.2), "changing target_update.tau changed nothing");
     assert!(with(ladder(0.9, 7.0)) != with(steep), "changing epsilon.base changed nothing");
 }
 

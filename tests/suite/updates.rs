@@ -1,14 +1,15 @@
 //! Whole updates: what they move, what they leave alone, and when the target network follows.
 
 use burn::tensor::Device;
-use townlet_drqn::{DrqnConfig, Learner, LearnerError, UpdateSchedule};
+use townlet_drqn::{DrqnConfig, Learner, LearnerError, TargetUpdate, UpdateSchedule};
 use townlet_nets::{StateDict, state_dict};
 
-use crate::case::cases;
+use crate::case::{CLOSE, cases, largest_difference};
 use crate::small;
 
 cases![
     target_copies_happen_exactly_when_scheduled,
+    a_soft_update_moves_the_target_a_part_of_the_way,
     an_update_reduces_the_loss_of_its_own_batch,
     a_diverging_update_is_refused_and_changes_nothing,
     the_same_seed_gives_the_same_updates,
@@ -40,6 +41,29 @@ fn target_copies_happen_exactly_when_scheduled(device: &Device) {
         } else {
             assert!(target == held, "update {update} must leave the target network alone");
             assert!(target != online, "update {update} must move the online network");
+        }
+    }
+}
+
+fn a_soft_update_moves_the_target_a_part_of_the_way(device: &Device) {
+    let target_update = TargetUpdate::Polyak { tau: 0.25 };
+    // Parameters of its own: a network that was loaded is not a copy of the other one.
+    let config = DrqnConfig { target_update, ..small::config() };
+    let network = small::network(small::layout());
+    let (online, target) = (network.init(5, &device.clone().autodiff()), network.init(6, device));
+    let mut learner = Learner::from_networks(online, target, config);
+    let batch = small::batch(&small::layout());
+    for _ in 0..2 {
+        let (_, before) = parameters(&learner);
+        let report = learner.update(&batch).expect("finite");
+        assert!(!report.target_copied);
+        let (online, target) = parameters(&learner);
+        for (name, array) in &target {
+            let way = before[name].values.iter().zip(&online[name].values);
+            let expected: Vec<f32> = way.map(|(from, to)| 0.75 * from + 0.25 * to).collect();
+            let difference = largest_difference(&array.values, &expected);
+            assert!(difference <= CLOSE, "{name} differs by {difference}");
+            assert!(array.values != before[name].values, "{name} has not moved");
         }
     }
 }

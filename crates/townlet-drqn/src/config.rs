@@ -52,6 +52,8 @@ pub struct DrqnConfig {
 
     /// When updates and target copies happen.
     pub schedule: UpdateSchedule,
+    /// How the target network follows the online network.
+    pub target_update: TargetUpdate,
     /// Whether the updates that are due after a step are made while the next step is taken. Agents then act
     /// one step longer with the network from before the updates; runs are as repeatable as without.
     pub overlap: bool,
@@ -78,6 +80,7 @@ impl Default for DrqnConfig {
             batch_size: 16,
             trace_length: 8,
             schedule: UpdateSchedule::default(),
+            target_update: TargetUpdate::default(),
             overlap: false,
             epsilon: EpsilonSchedule::default(),
         }
@@ -142,6 +145,22 @@ pub enum Loss {
     Huber,
 }
 
+/// How the target network follows the online network.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
+pub enum TargetUpdate {
+    /// It becomes a copy every [`target_copy_every`](UpdateSchedule::target_copy_every) updates (Mnih et al.
+    /// 2015, Methods).
+    #[default]
+    Copy,
+    /// After every update it moves a small part of the way (Polyak averaging; Lillicrap et al. 2016,
+    /// section 3). [`target_copy_every`](UpdateSchedule::target_copy_every) does nothing then.
+    Polyak {
+        /// τ: which part of the way, above 0 and up to 1.
+        tau: f64,
+    },
+}
+
 /// A setting that makes no sense.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[error("{key} = {found}: expected {expected}")]
@@ -175,6 +194,9 @@ impl DrqnConfig {
         let UpdateSchedule { learning_starts: _, update_every, target_copy_every } = self.schedule;
         check(update_every > 0, "schedule.update_every", update_every, "at least 1")?;
         check(target_copy_every > 0, "schedule.target_copy_every", target_copy_every, "at least 1")?;
+        if let TargetUpdate::Polyak { tau } = self.target_update {
+            check(tau > 0.0 && tau <= 1.0, "target_update.tau", tau, "a number above 0 and up to 1")?;
+        }
         match self.epsilon {
             EpsilonSchedule::Linear { start, end, .. } => {
                 check(probability(start), "epsilon.start", start, "a number from 0 to 1")?;

@@ -9,7 +9,8 @@ use thiserror::Error;
 use townlet_nets::device::{in_pool, join};
 use townlet_nets::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork, adam, clip_global_norm};
 
-use crate::config::{DrqnConfig, Loss, Memory, TargetEstimator};
+use crate::config::{DrqnConfig, Loss, Memory, TargetEstimator, TargetUpdate};
+use crate::polyak;
 use crate::replay::SequenceBatch;
 use crate::targets::{DeviceBatch, unroll};
 
@@ -83,7 +84,7 @@ impl Learner {
     }
 
     /// One update from one batch of sequences: two passes, loss, clipped gradient, Adam, and every so many
-    /// updates a copy of the online network into the target network.
+    /// updates a copy of the online network into the target network (or a step towards it).
     ///
     /// # Errors
     ///
@@ -117,11 +118,25 @@ impl Learner {
         let online = mem::replace(&mut self.online, self.target.clone());
         self.online = online.step(&mut self.optimizer, rate, gradients);
         self.updates += 1;
-        let target_copied = self.config.schedule.copies_target_after(self.updates);
-        if target_copied {
-            self.target = self.online.valid();
-        }
+        let target_copied = self.move_target();
         Ok(UpdateReport { updates: self.updates, loss, grad_norm, mean_q, mean_target, target_copied })
+    }
+
+    /// Lets the target network follow; whether it became a copy.
+    fn move_target(&mut self) -> bool {
+        match self.config.target_update {
+            TargetUpdate::Copy => {
+                let due = self.config.schedule.copies_target_after(self.updates);
+                if due {
+                    self.target = self.online.valid();
+                }
+                due
+            }
+            TargetUpdate::Polyak { tau } => {
+                self.target = polyak::towards(self.target.clone(), &self.online.valid(), tau);
+                false
+            }
+        }
     }
 
     /// The targets that an update from `batch` would train towards, `[batch, time]`, row-major. Entries of

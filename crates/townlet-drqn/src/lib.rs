@@ -6,13 +6,16 @@ mod explore;
 mod gradients;
 mod learner;
 mod policy;
+mod polyak;
 mod replay;
 mod rescale;
 mod schedule;
 mod targets;
 mod trainer;
 
-pub use config::{BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, TargetEstimator};
+pub use config::{
+    BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, TargetEstimator, TargetUpdate,
+};
 pub use evaluate::{EpisodeOutcome, evaluate};
 pub use explore::epsilon_greedy;
 pub use learner::{Learner, LearnerError, UpdateReport};

@@ -13,7 +13,8 @@ pub struct UpdateSchedule {
     pub learning_starts: u64,
     /// One update every so many environment steps.
     pub update_every: u64,
-    /// The target network becomes a copy of the online network every so many updates.
+    /// The target network becomes a copy of the online network every so many updates, where
+    /// [`target_update`](crate::DrqnConfig::target_update) says that it is copied.
     pub target_copy_every: u64,
 }
 

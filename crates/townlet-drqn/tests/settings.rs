@@ -1,6 +1,6 @@
 //! Settings, schedules and choices that need no tensors.
 
-use townlet_drqn::{DrqnConfig, EpsilonSchedule, UpdateSchedule, epsilon_greedy};
+use townlet_drqn::{DrqnConfig, EpsilonSchedule, TargetUpdate, UpdateSchedule, epsilon_greedy};
 
 #[test]
 fn updates_are_due_by_environment_steps_however_many_environments_there_are() {
@@ -71,6 +71,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
             "schedule.update_every",
             DrqnConfig { schedule: UpdateSchedule { update_every: 0, ..base().schedule }, ..base() },
         ),
+        ("target_update.tau", DrqnConfig { target_update: TargetUpdate::Polyak { tau: 0.0 }, ..base() }),
         (
             "epsilon.end",
             DrqnConfig { epsilon: EpsilonSchedule::Linear { start: 1.0, end: -0.1, steps: 1 }, ..base() },
