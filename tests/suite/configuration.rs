@@ -25,6 +25,8 @@ cases![
 fn base() -> DrqnConfig {
     DrqnConfig {
         learning_rate: 1e-2,
+        learning_rate_end: 5e-3,
+        learning_rate_updates: 8,
         max_grad_norm: 0.5,
         replay_capacity: 50,
         batch_size: 3,
@@ -65,6 +67,8 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
         ("reward_scale", DrqnConfig { reward_scale: 0.1, ..base() }),
         ("value_rescaling", DrqnConfig { value_rescaling: true, ..base() }),
         ("learning_rate", DrqnConfig { learning_rate: 2e-2, ..base() }),
+        ("learning_rate_end", DrqnConfig { learning_rate_end: 1e-3, ..base() }),
+        ("learning_rate_updates", DrqnConfig { learning_rate_updates: 4, ..base() }),
         ("adam_epsilon", DrqnConfig { adam_epsilon: 1e-3, ..base() }),
         ("max_grad_norm", DrqnConfig { max_grad_norm: 0.05, ..base() }),
         ("replay_capacity", DrqnConfig { replay_capacity: 30, ..base() }),
@@ -110,6 +114,8 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     let (gentle, steep) = (ladder(0.4, 1.0), ladder(0.4, 7.0));
     let with = |epsilon| run(DrqnConfig { epsilon, ..base() }, device);
     assert!(with(gentle) != with(steep), "changing epsilon.exponent changed nothing");
+    let exponential = |decay_steps| with(EpsilonSchedule::Exponential { start: 1.0, end: 0.0, decay_steps });
+    assert!(exponential(30) != exponential(90), "changing epsilon.decay_steps changed nothing");
     let soft = |tau| run(DrqnConfig { target_update: polyak(tau), ..base() }, device);
     assert!(soft(0.3) != soft(0.2), "changing target_update.tau changed nothing");
     assert!(with(ladder(0.9, 7.0)) != with(steep), "changing epsilon.base changed nothing");

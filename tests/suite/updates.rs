@@ -10,6 +10,7 @@ use crate::small;
 cases![
     target_copies_happen_exactly_when_scheduled,
     a_soft_update_moves_the_target_a_part_of_the_way,
+    a_step_size_that_has_fallen_to_zero_moves_nothing,
     an_update_reduces_the_loss_of_its_own_batch,
     a_diverging_update_is_refused_and_changes_nothing,
     the_same_seed_gives_the_same_updates,
@@ -66,6 +67,20 @@ fn a_soft_update_moves_the_target_a_part_of_the_way(device: &Device) {
             assert!(array.values != before[name].values, "{name} has not moved");
         }
     }
+}
+
+fn a_step_size_that_has_fallen_to_zero_moves_nothing(device: &Device) {
+    let config = DrqnConfig { learning_rate_end: 0.0, learning_rate_updates: 2, ..small::config() };
+    let mut learner = learner(config, device);
+    let batch = small::batch(&small::layout());
+    let moved: Vec<bool> = (0..3)
+        .map(|_| {
+            let (before, _) = parameters(&learner);
+            learner.update(&batch).expect("finite");
+            parameters(&learner).0 != before
+        })
+        .collect();
+    assert_eq!(moved, [true, true, false]);
 }
 
 fn an_update_reduces_the_loss_of_its_own_batch(device: &Device) {

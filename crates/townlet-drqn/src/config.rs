@@ -36,8 +36,13 @@ pub struct DrqnConfig {
     /// Kapturowski et al. 2019, section 2.3).
     pub value_rescaling: bool,
 
-    /// Adam's step size.
+    /// Adam's step size, at first where it falls.
     pub learning_rate: f64,
+    /// Adam's step size after [`learning_rate_updates`](Self::learning_rate_updates) updates, 0 or more
+    /// (annealed like that of Schulman et al. 2017, table 5).
+    pub learning_rate_end: f64,
+    /// Over how many updates the step size falls on a line; 0 keeps it as it is.
+    pub learning_rate_updates: u64,
     /// Adam's ε, added to the root of the second moment.
     pub adam_epsilon: f32,
     /// Gradients whose norm over all parameters is larger are scaled down to it.
@@ -74,6 +79,8 @@ impl Default for DrqnConfig {
             reward_scale: 1.0,
             value_rescaling: false,
             learning_rate: 2.5e-4,
+            learning_rate_end: 0.0,
+            learning_rate_updates: 0,
             adam_epsilon: 1e-8,
             max_grad_norm: 10.0,
             replay_capacity: 10_000,
@@ -174,6 +181,15 @@ pub struct ConfigError {
 }
 
 impl DrqnConfig {
+    /// Adam's step size in the update after `updates` others.
+    pub fn learning_rate_after(&self, updates: u64) -> f64 {
+        if self.learning_rate_updates == 0 {
+            return self.learning_rate;
+        }
+        let done = (updates as f64 / self.learning_rate_updates as f64).min(1.0);
+        self.learning_rate * (1.0 - done) + self.learning_rate_end * done
+    }
+
     /// Checks that every setting makes sense.
     ///
     /// # Errors
@@ -186,6 +202,8 @@ impl DrqnConfig {
         check(self.n_step > 0, "n_step", self.n_step, "at least 1")?;
         check(positive(f64::from(self.reward_scale)), "reward_scale", self.reward_scale, POSITIVE)?;
         check(positive(self.learning_rate), "learning_rate", self.learning_rate, POSITIVE)?;
+        let end = self.learning_rate_end;
+        check(end >= 0.0 && end.is_finite(), "learning_rate_end", end, "0 or more")?;
         check(positive(f64::from(self.adam_epsilon)), "adam_epsilon", self.adam_epsilon, POSITIVE)?;
         check(positive(self.max_grad_norm), "max_grad_norm", self.max_grad_norm, POSITIVE)?;
         check(self.replay_capacity > 0, "replay_capacity", self.replay_capacity, "at least 1")?;
@@ -201,6 +219,11 @@ impl DrqnConfig {
             EpsilonSchedule::Linear { start, end, .. } => {
                 check(probability(start), "epsilon.start", start, "a number from 0 to 1")?;
                 check(probability(end), "epsilon.end", end, "a number from 0 to 1")
+            }
+            EpsilonSchedule::Exponential { start, end, decay_steps } => {
+                check(probability(start), "epsilon.start", start, "a number from 0 to 1")?;
+                check(probability(end), "epsilon.end", end, "a number from 0 to 1")?;
+                check(decay_steps > 0, "epsilon.decay_steps", decay_steps, "at least 1")
             }
             EpsilonSchedule::Ladder { base, exponent } => {
                 check(probability(base), "epsilon.base", base, "a number from 0 to 1")?;

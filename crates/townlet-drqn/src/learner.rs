@@ -113,7 +113,7 @@ impl Learner {
             return Err(LearnerError::Diverged { updates: self.updates + 1, loss, grad_norm });
         }
 
-        let rate = self.config.learning_rate;
+        let rate = self.config.learning_rate_after(self.updates);
         // Moved out rather than cloned: parameters that nobody else holds are changed in their place.
         let online = mem::replace(&mut self.online, self.target.clone());
         self.online = online.step(&mut self.optimizer, rate, gradients);

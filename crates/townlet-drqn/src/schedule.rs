@@ -53,6 +53,17 @@ pub enum EpsilonSchedule {
         /// Over how many environment steps it falls.
         steps: u64,
     },
+    /// Approaches `end` from `start` without ever being there, by the factor e every `decay_steps`
+    /// environment steps: `end + (start - end) · exp(-steps / decay_steps)`; the same for every environment
+    /// (PyTorch's DQN tutorial, Paszke and Towers).
+    Exponential {
+        /// Epsilon at step 0.
+        start: f64,
+        /// What epsilon approaches.
+        end: f64,
+        /// After how many environment steps 1/e of the way is left.
+        decay_steps: u64,
+    },
     /// Every environment keeps an epsilon of its own for the whole run: environment i of N has
     /// `base^(1 + exponent · i / (N - 1))`, so some explore much and some hardly (Ape-X, Horgan et al. 2018).
     Ladder {
@@ -76,6 +87,9 @@ impl EpsilonSchedule {
             Self::Linear { start, end, steps: over } => {
                 let done = if over == 0 { 1.0 } else { (steps as f64 / over as f64).min(1.0) };
                 start * (1.0 - done) + end * done
+            }
+            Self::Exponential { start, end, decay_steps } => {
+                end + (start - end) * (-(steps as f64) / decay_steps as f64).exp()
             }
             Self::Ladder { base, exponent } => {
                 let place = if num_envs > 1 { env as f64 / (num_envs - 1) as f64 } else { 0.0 };

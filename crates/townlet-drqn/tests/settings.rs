@@ -24,6 +24,27 @@ fn epsilon_falls_on_a_line_and_stays() {
 }
 
 #[test]
+fn epsilon_falls_by_the_same_factor_in_every_stretch_of_steps() {
+    let schedule = EpsilonSchedule::Exponential { start: 1.0, end: 0.25, decay_steps: 100 };
+    let above = |steps| schedule.epsilon(0, 1, steps) - 0.25;
+    assert_eq!(above(0), 0.75);
+    for steps in [0, 50, 300] {
+        let factor = above(steps + 100) / above(steps);
+        assert!((factor - (-1.0_f64).exp()).abs() < 1e-9, "the factor after {steps} steps is {factor}");
+    }
+    assert!(schedule.epsilon(0, 1, u64::MAX) == 0.25, "in the end it is there");
+}
+
+#[test]
+fn the_learning_rate_falls_on_a_line_and_stays() {
+    let base = DrqnConfig { learning_rate: 0.5, learning_rate_end: 0.25, ..DrqnConfig::default() };
+    assert_eq!(base.learning_rate_after(1_000), 0.5, "over no updates it does not fall");
+    let falling = DrqnConfig { learning_rate_updates: 8, ..base };
+    let rates = [0, 1, 4, 8, 9, u64::MAX].map(|updates| falling.learning_rate_after(updates));
+    assert_eq!(rates, [0.5, 0.46875, 0.375, 0.25, 0.25, 0.25]);
+}
+
+#[test]
 fn a_ladder_gives_every_environment_its_own_epsilon() {
     let schedule = EpsilonSchedule::Ladder { base: 0.5, exponent: 4.0 };
     let at = |env| schedule.epsilon(env, 64, 0);
@@ -66,6 +87,7 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ("discount", DrqnConfig { discount: f64::NAN, ..base() }),
         ("n_step", DrqnConfig { n_step: 0, ..base() }),
         ("learning_rate", DrqnConfig { learning_rate: -1.0, ..base() }),
+        ("learning_rate_end", DrqnConfig { learning_rate_end: f64::NAN, ..base() }),
         ("trace_length", DrqnConfig { trace_length: 0, ..base() }),
         (
             "schedule.update_every",
@@ -75,6 +97,13 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         (
             "epsilon.end",
             DrqnConfig { epsilon: EpsilonSchedule::Linear { start: 1.0, end: -0.1, steps: 1 }, ..base() },
+        ),
+        (
+            "epsilon.decay_steps",
+            DrqnConfig {
+                epsilon: EpsilonSchedule::Exponential { start: 1.0, end: 0.1, decay_steps: 0 },
+                ..base()
+            },
         ),
         (
             "epsilon.base",
