@@ -3,7 +3,7 @@
 use burn::module::Module;
 use burn::tensor::Device;
 use rayon::ThreadPoolBuilder;
-use townlet_drqn::{Actor, DrqnConfig, EpsilonSchedule, Trainer, UpdateSchedule};
+use townlet_drqn::{Actor, DrqnConfig, EpsilonSchedule, Sampling, Trainer, UpdateSchedule};
 use townlet_env::probes::{DelayedTMaze, PassiveTMaze, ProbeEnv};
 use townlet_env::{Action, Level, Town, VectorEnv};
 use townlet_nets::{LstmState, RecurrentSpatialQConfig, StateDict, state_dict};
@@ -17,6 +17,7 @@ cases![
     acting_memory_survives_updates,
     a_masked_action_is_never_taken,
     training_is_the_same_for_the_same_seed,
+    training_by_priority_is_the_same_for_the_same_seed,
     learning_beside_acting_does_not_depend_on_which_is_faster,
 ];
 
@@ -145,6 +146,10 @@ fn a_masked_action_is_never_taken(device: &Device) {
 
 /// Forty steps in a T-maze, with nine updates.
 fn trained(seed: u64, overlap: bool, device: &Device) -> StateDict {
+    trained_with(&DrqnConfig { overlap, ..small::config() }, seed, device)
+}
+
+fn trained_with(config: &DrqnConfig, seed: u64, device: &Device) -> StateDict {
     let env = ProbeEnv::new(PassiveTMaze::new(3), 2);
     let network = network_for(&env);
     let config = DrqnConfig {
@@ -152,8 +157,7 @@ fn trained(seed: u64, overlap: bool, device: &Device) -> StateDict {
         trace_length: 3,
         schedule: UpdateSchedule { learning_starts: 8, update_every: 4, target_copy_every: 2 },
         epsilon: EpsilonSchedule::Linear { start: 1.0, end: 0.0, steps: 16 },
-        overlap,
-        ..small::config()
+        ..config.clone()
     };
     let mut trainer = Trainer::new(env, &network, config, seed, device).expect("valid settings");
     trainer.train(40, &mut ()).expect("training goes on");
@@ -164,6 +168,18 @@ fn trained(seed: u64, overlap: bool, device: &Device) -> StateDict {
 fn training_is_the_same_for_the_same_seed(device: &Device) {
     assert!(trained(4, false, device) == trained(4, false, device), "two runs with one seed differ");
     assert!(trained(4, false, device) != trained(5, false, device), "two seeds give one run");
+}
+
+/// Priorities are written after each update, so the next draw depends on them.
+fn training_by_priority_is_the_same_for_the_same_seed(device: &Device) {
+    let prioritised = |overlap| {
+        let sampling = Sampling::Prioritised { alpha: 0.9, beta: 0.6 };
+        trained_with(&DrqnConfig { sampling, overlap, ..small::config() }, 4, device)
+    };
+    for overlap in [false, true] {
+        assert!(prioritised(overlap) == prioritised(overlap), "two runs with one seed differ");
+        assert!(prioritised(overlap) != trained(4, overlap, device), "the draw does not depend on errors");
+    }
 }
 
 /// On one thread the updates come before the step, on two beside it; the batch is too small to be cut itself.

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use townlet_drqn::{
-    BootstrapActions, DrqnConfig, EpsilonSchedule, LastStep, Loss, Memory, TargetEstimator, TargetUpdate,
-    Trainer, UpdateSchedule,
+    BootstrapActions, DrqnConfig, EpsilonSchedule, LastStep, Loss, Memory, Sampling, TargetEstimator,
+    TargetUpdate, Trainer, UpdateSchedule,
 };
 use townlet_env::{Level, Town, VectorEnv};
 use townlet_nets::{Backend, RecurrentSpatialQConfig, StateDict, state_dict};
@@ -53,6 +53,7 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     let ladder = |base, exponent| EpsilonSchedule::Ladder { base, exponent };
     let linear = |start, end, steps| EpsilonSchedule::Linear { start, end, steps };
     let polyak = |tau| TargetUpdate::Polyak { tau };
+    let prioritised = |alpha, beta| Sampling::Prioritised { alpha, beta };
     let schedule = base().schedule;
     let changes: Vec<(&str, DrqnConfig)> = vec![
         ("discount", DrqnConfig { discount: 0.5, ..base() }),
@@ -86,6 +87,7 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
             "schedule.target_copy_every",
             DrqnConfig { schedule: UpdateSchedule { target_copy_every: 2, ..schedule }, ..base() },
         ),
+        ("sampling.kind", DrqnConfig { sampling: prioritised(0.9, 0.6), ..base() }),
         ("target_update.kind", DrqnConfig { target_update: polyak(0.3), ..base() }),
         ("epsilon.kind", DrqnConfig { epsilon: ladder(0.4, 7.0), ..base() }),
         ("epsilon.start", DrqnConfig { epsilon: linear(0.6, 0.5, 100), ..base() }),
@@ -116,6 +118,9 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     assert!(with(gentle) != with(steep), "changing epsilon.exponent changed nothing");
     let exponential = |decay_steps| with(EpsilonSchedule::Exponential { start: 1.0, end: 0.0, decay_steps });
     assert!(exponential(30) != exponential(90), "changing epsilon.decay_steps changed nothing");
+    let drawn = |alpha, beta| run(DrqnConfig { sampling: prioritised(alpha, beta), ..base() }, device);
+    assert!(drawn(0.9, 0.6) != drawn(0.5, 0.6), "changing sampling.alpha changed nothing");
+    assert!(drawn(0.9, 0.6) != drawn(0.9, 0.0), "changing sampling.beta changed nothing");
     let soft = |tau| run(DrqnConfig { target_update: polyak(tau), ..base() }, device);
     assert!(soft(0.3) != soft(0.2), "changing target_update.tau changed nothing");
     assert!(with(ladder(0.9, 7.0)) != with(steep), "changing epsilon.base changed nothing");

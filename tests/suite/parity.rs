@@ -449,6 +449,7 @@ fn recorded_batches(file: &RecordedFile) -> Result<Vec<SequenceBatch>> {
                 terminated: flags("terminated", update)?,
                 truncated: vec![false; batch * time],
                 valid: vec![true; batch * time],
+                ..SequenceBatch::default()
             })
         })
         .collect()

@@ -63,6 +63,7 @@ fn episode(rewards: [f32; STEPS], end: End) -> SequenceBatch {
         terminated: vec![false; TIME],
         truncated: vec![false; TIME],
         valid: (0..TIME).map(|t| t < STEPS).collect(),
+        ..SequenceBatch::default()
     };
     batch.rewards[..STEPS].copy_from_slice(&rewards);
     for (observation, action) in FORBIDDEN {

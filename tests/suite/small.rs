@@ -49,6 +49,7 @@ pub(crate) fn batch(layout: &ObservationLayout) -> SequenceBatch {
         terminated: vec![false; batch * time],
         truncated: vec![false; batch * time],
         valid: vec![true; batch * time],
+        ..SequenceBatch::default()
     }
 }
 

@@ -1,7 +1,7 @@
 //! Whole updates: what they move, what they leave alone, and when the target network follows.
 
 use burn::tensor::Device;
-use townlet_drqn::{DrqnConfig, Learner, LearnerError, TargetUpdate, UpdateSchedule};
+use townlet_drqn::{DrqnConfig, Learner, LearnerError, Sampling, TargetUpdate, UpdateSchedule};
 use townlet_nets::{StateDict, state_dict};
 
 use crate::case::{CLOSE, cases, largest_difference};
@@ -11,6 +11,8 @@ cases![
     target_copies_happen_exactly_when_scheduled,
     a_soft_update_moves_the_target_a_part_of_the_way,
     a_step_size_that_has_fallen_to_zero_moves_nothing,
+    a_sequence_counts_as_much_as_its_weight,
+    errors_are_told_where_sequences_are_drawn_by_them,
     an_update_reduces_the_loss_of_its_own_batch,
     a_diverging_update_is_refused_and_changes_nothing,
     the_same_seed_gives_the_same_updates,
@@ -81,6 +83,34 @@ fn a_step_size_that_has_fallen_to_zero_moves_nothing(device: &Device) {
         })
         .collect();
     assert_eq!(moved, [true, true, false]);
+}
+
+fn a_sequence_counts_as_much_as_its_weight(device: &Device) {
+    let loss = |weights: &[f32]| {
+        let mut batch = small::batch(&small::layout());
+        batch.weights = weights.to_vec();
+        learner(small::config(), device).update(&batch).expect("finite").loss
+    };
+    let (first, second) = (loss(&[1.0, 0.0]), loss(&[0.0, 1.0]));
+    assert!(first > 0.0 && second > 0.0 && first != second);
+    assert!((loss(&[0.25, 0.5]) - (0.25 * first + 0.5 * second)).abs() <= CLOSE);
+    assert!((loss(&[]) - (first + second)).abs() <= CLOSE, "without weights both count whole");
+}
+
+fn errors_are_told_where_sequences_are_drawn_by_them(device: &Device) {
+    let batch = small::batch(&small::layout());
+    let mut uniform = learner(small::config(), device);
+    uniform.update(&batch).expect("finite");
+    assert!(uniform.td_errors().is_empty());
+    let sampling = Sampling::Prioritised { alpha: 0.9, beta: 0.6 };
+    let mut learner = learner(DrqnConfig { sampling, ..small::config() }, device);
+    let report = learner.update(&batch).expect("finite");
+    let errors = learner.td_errors();
+    assert_eq!(errors.len(), 8);
+    assert!(errors.iter().all(|&error| error > 0.0), "{errors:?}");
+    let square = errors.iter().map(|error| error * error).sum::<f32>() / 8.0;
+    assert!((square - report.loss).abs() <= CLOSE, "the loss is their mean square");
+    assert!(parameters(&learner) == parameters(&uniform), "telling them changes nothing");
 }
 
 fn an_update_reduces_the_loss_of_its_own_batch(device: &Device) {

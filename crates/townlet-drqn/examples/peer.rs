@@ -185,6 +185,7 @@ fn sequences(network: &RecurrentSpatialQConfig, batch: usize, time: usize) -> Se
         terminated: (0..batch * time).map(|_| rng.random_bool(0.02)).collect(),
         truncated: vec![false; batch * time],
         valid: vec![true; batch * time],
+        ..SequenceBatch::default()
     }
 }
 

@@ -54,6 +54,8 @@ pub struct DrqnConfig {
     pub batch_size: usize,
     /// The number of steps of a sequence.
     pub trace_length: usize,
+    /// How the sequences of an update are drawn.
+    pub sampling: Sampling,
 
     /// When updates and target copies happen.
     pub schedule: UpdateSchedule,
@@ -86,6 +88,7 @@ impl Default for DrqnConfig {
             replay_capacity: 10_000,
             batch_size: 16,
             trace_length: 8,
+            sampling: Sampling::default(),
             schedule: UpdateSchedule::default(),
             target_update: TargetUpdate::default(),
             overlap: false,
@@ -152,6 +155,24 @@ pub enum Loss {
     Huber,
 }
 
+/// How the sequences of an update are drawn.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
+pub enum Sampling {
+    /// Every window is equally likely.
+    #[default]
+    Uniform,
+    /// Windows of finished episodes are drawn in proportion to a power of their errors, the largest and the
+    /// mean mixed 9 to 1 (Schaul et al. 2016, section 3; for sequences R2D2, Kapturowski et al. 2019,
+    /// section 2.3).
+    Prioritised {
+        /// α: the power of the error, 0 to 1. 0 draws evenly; R2D2 takes 0.9.
+        alpha: f64,
+        /// β: how far importance weights make up for the uneven draw, 0 (not) to 1 (wholly). R2D2 takes 0.6.
+        beta: f64,
+    },
+}
+
 /// How the target network follows the online network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
@@ -212,6 +233,10 @@ impl DrqnConfig {
         let UpdateSchedule { learning_starts: _, update_every, target_copy_every } = self.schedule;
         check(update_every > 0, "schedule.update_every", update_every, "at least 1")?;
         check(target_copy_every > 0, "schedule.target_copy_every", target_copy_every, "at least 1")?;
+        if let Sampling::Prioritised { alpha, beta } = self.sampling {
+            check(probability(alpha), "sampling.alpha", alpha, "a number from 0 to 1")?;
+            check(probability(beta), "sampling.beta", beta, "a number from 0 to 1")?;
+        }
         if let TargetUpdate::Polyak { tau } = self.target_update {
             check(tau > 0.0 && tau <= 1.0, "target_update.tau", tau, "a number above 0 and up to 1")?;
         }

@@ -9,7 +9,7 @@ use thiserror::Error;
 use townlet_nets::device::{in_pool, join};
 use townlet_nets::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork, adam, clip_global_norm};
 
-use crate::config::{DrqnConfig, Loss, Memory, TargetEstimator, TargetUpdate};
+use crate::config::{DrqnConfig, Loss, Memory, Sampling, TargetEstimator, TargetUpdate};
 use crate::polyak;
 use crate::replay::SequenceBatch;
 use crate::targets::{DeviceBatch, unroll};
@@ -25,6 +25,8 @@ pub struct Learner {
     optimizer: ModuleOptimizer,
     updates: u64,
     device: Device,
+    /// Of the last update.
+    td_errors: Vec<f32>,
 }
 
 /// What one update did.
@@ -80,7 +82,7 @@ impl Learner {
     ) -> Self {
         let device = target.device();
         let optimizer = adam(config.adam_epsilon);
-        Self { config, online, target, optimizer, updates: 0, device }
+        Self { config, online, target, optimizer, updates: 0, device, td_errors: Vec::new() }
     }
 
     /// One update from one batch of sequences: two passes, loss, clipped gradient, Adam, and every so many
@@ -97,6 +99,13 @@ impl Learner {
     fn update_here(&mut self, batch: &SequenceBatch) -> Result<UpdateReport, LearnerError> {
         let batch = DeviceBatch::upload(batch, &self.config, &self.device);
         let Pass { loss, values, targets } = self.passes(&batch);
+        let values = values.inner();
+        self.td_errors.clear();
+        let errors = matches!(self.config.sampling, Sampling::Prioritised { .. }).then(|| {
+            let errors = (values.clone() - targets.clone()).abs();
+            let steps = errors.dims().iter().product::<usize>();
+            errors.reshape([steps])
+        });
 
         let mut gradients = GradientsParams::from_grads(loss.backward(), &self.online);
         let norm = clip_global_norm(&mut gradients, &self.online, self.config.max_grad_norm);
@@ -104,14 +113,17 @@ impl Learner {
         // One synchronisation with the device an update: everything to be reported in one array.
         let count = batch.num_valid as f32;
         let mean = |steps: Tensor<2>| (steps * batch.valid.clone()).sum().div_scalar(count);
-        let report = Tensor::cat(vec![loss.inner(), norm, mean(values.inner()), mean(targets)], 0);
-        let report: Vec<f32> = report.into_data().iter::<f32>().collect();
-        let &[loss, grad_norm, mean_q, mean_target] = report.as_slice() else {
-            unreachable!("four numbers were joined");
+        let mut report = vec![loss.inner(), norm, mean(values), mean(targets)];
+        report.extend(errors);
+        let report: Vec<f32> = Tensor::cat(report, 0).into_data().iter::<f32>().collect();
+        let &[loss, grad_norm, mean_q, mean_target, ref errors @ ..] = report.as_slice() else {
+            unreachable!("four numbers and the errors were joined");
         };
         if !(loss.is_finite() && grad_norm.is_finite()) {
             return Err(LearnerError::Diverged { updates: self.updates + 1, loss, grad_norm });
         }
+
+        self.td_errors.extend_from_slice(errors);
 
         let rate = self.config.learning_rate_after(self.updates);
         // Moved out rather than cloned: parameters that nobody else holds are changed in their place.
@@ -190,7 +202,11 @@ impl Learner {
                 below.clone() * (size - below * 0.5)
             }
         };
-        let loss = (per_step * Tensor::from_inner(batch.valid.clone())).sum();
+        let mut share = batch.valid.clone();
+        if let Some(weights) = &batch.weights {
+            share = share * weights.clone();
+        }
+        let loss = (per_step * Tensor::from_inner(share)).sum();
         Pass { loss: loss.div_scalar(batch.num_valid as f32), values, targets }
     }
 
@@ -207,6 +223,12 @@ impl Learner {
     /// A copy of the online network to act with, without gradients. It shares the parameters' memory.
     pub fn acting_network(&self) -> RecurrentSpatialQNetwork {
         self.online.valid()
+    }
+
+    /// By how much the values of the last update's batch missed their targets, `[batch, time]`, as absolute
+    /// numbers; those of padding mean nothing. Empty where sequences are not drawn by them.
+    pub fn td_errors(&self) -> &[f32] {
+        &self.td_errors
     }
 
     /// How many updates were made.

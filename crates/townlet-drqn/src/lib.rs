@@ -14,13 +14,14 @@ mod targets;
 mod trainer;
 
 pub use config::{
-    BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, TargetEstimator, TargetUpdate,
+    BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, Sampling, TargetEstimator,
+    TargetUpdate,
 };
 pub use evaluate::{EpisodeOutcome, evaluate};
 pub use explore::epsilon_greedy;
 pub use learner::{Learner, LearnerError, UpdateReport};
 pub use policy::{Policy, RandomPolicy, RecurrentPolicy};
-pub use replay::{EmptyReplay, SequenceBatch, SequenceReplay};
+pub use replay::{EmptyReplay, SequenceBatch, SequenceReplay, WindowId};
 pub use rescale::{RESCALING_EPSILON, rescale, rescale_inverse, rescale_inverse_tensor, rescale_tensor};
 pub use schedule::{EpsilonSchedule, UpdateSchedule};
 pub use townlet_nets::{Actor, clip_global_norm};

@@ -27,6 +27,8 @@ pub(crate) struct DeviceBatch {
     pub(crate) valid: Tensor<2>,
     /// How many steps happened.
     pub(crate) num_valid: usize,
+    /// What each sequence's part of the loss is multiplied by, `[batch, 1]`; `None` where all count alike.
+    pub(crate) weights: Option<Tensor<2>>,
     /// The discounted sum of the rewards before the bootstrap, `[batch, time]`.
     returns: Tensor<2>,
     /// What the bootstrapped value is multiplied by: a power of the discount, or 0, `[batch, time]`.
@@ -62,6 +64,8 @@ impl DeviceBatch {
             actions: Tensor::from_data(TensorData::new(actions, [rows, time, 1]), device),
             valid: per_step(valid),
             num_valid: batch.num_valid(),
+            weights: (!batch.weights.is_empty())
+                .then(|| Tensor::from_data(TensorData::new(batch.weights.clone(), [rows, 1]), device)),
             returns: per_step(bootstrap.returns),
             coefficients: per_step(bootstrap.coefficients),
             bootstrap_at: Tensor::from_data(TensorData::new(bootstrap.at, [rows, time]), device),

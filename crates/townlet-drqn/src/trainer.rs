@@ -5,7 +5,7 @@ use thiserror::Error;
 use townlet_env::{Action, Step, StepError, VectorEnv, stream};
 use townlet_nets::{Actor, RecurrentSpatialQConfig};
 
-use crate::config::{ConfigError, DrqnConfig};
+use crate::config::{ConfigError, DrqnConfig, Sampling};
 use crate::explore::epsilon_greedy;
 use crate::learner::{Learner, LearnerError, UpdateReport};
 use crate::replay::{EmptyReplay, SequenceBatch, SequenceReplay};
@@ -142,13 +142,14 @@ impl Player {
 }
 
 impl Study {
-    /// So many updates from `replay`.
-    fn updates(&mut self, count: u64, replay: &SequenceReplay) -> Result<(), TrainError> {
+    /// So many updates from `replay`, whose priorities follow.
+    fn updates(&mut self, count: u64, replay: &mut SequenceReplay) -> Result<(), TrainError> {
         self.reports.clear();
         for _ in 0..count {
             let mut rng = stream(self.seed, "replay", self.learner.updates(), 0);
             replay.sample(self.learner.config().batch_size, &mut rng, &mut self.batch)?;
             self.reports.push(self.learner.update(&self.batch)?);
+            replay.update_priorities(&self.batch, self.learner.td_errors());
         }
         Ok(())
     }
@@ -209,6 +210,9 @@ impl<E: VectorEnv + Send> Trainer<E> {
             env.observation_layout().len(),
             env.num_actions(),
         );
+        if let Sampling::Prioritised { alpha, beta } = config.sampling {
+            replay = replay.prioritised(alpha, beta);
+        }
         replay.start(env.observations(), env.action_masks());
         let epsilon = config.epsilon;
         let learner = Learner::new(network, config, seed, device);
@@ -277,7 +281,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
     ///
     /// Where an update diverges.
     pub fn finish(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
-        let outcome = self.study.updates(self.due, &self.replay);
+        let outcome = self.study.updates(self.due, &mut self.replay);
         self.learned(outcome, observer)
     }
 

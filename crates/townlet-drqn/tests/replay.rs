@@ -42,6 +42,50 @@ impl Clockwork {
         Self { next_episode: envs as u32, step: vec![0; envs], episode, replay }
     }
 
+    /// The same, drawn by priority.
+    fn prioritised(envs: usize, capacity: usize, trace_length: usize, alpha: f64, beta: f64) -> Self {
+        let mut clockwork = Self::new(envs, capacity, trace_length);
+        clockwork.replay = clockwork.replay.prioritised(alpha, beta);
+        let observations: Vec<f32> = (0..envs as u32).flat_map(|episode| observation(episode, 0)).collect();
+        let masks: Vec<bool> = (0..envs).flat_map(|_| mask(0)).collect();
+        clockwork.replay.start(&observations, &masks);
+        clockwork
+    }
+
+    /// One episode of `length` steps in the only environment.
+    fn episode(&mut self, length: usize) {
+        for _ in 1..length {
+            self.step(&[Next::On]);
+        }
+        self.step(&[Next::Terminated]);
+    }
+
+    /// Draws so many windows that each comes up, and gives each the error that `error` says for its episode
+    /// and start; `error` is that of every step.
+    fn learn(&mut self, error: impl Fn(u32, u32) -> f32) {
+        let batch = self.sample(3_000, 99);
+        let errors: Vec<f32> = (0..batch.batch)
+            .flat_map(|row| {
+                let (episode, start, _) = check(&batch, row).expect("unbroken");
+                vec![error(episode, start); batch.time]
+            })
+            .collect();
+        self.replay.update_priorities(&batch, &errors);
+    }
+
+    /// How often each start of `episode` comes up in a large draw.
+    fn counts<const N: usize>(&self, episode: u32) -> [u32; N] {
+        let batch = self.sample(20_000, 1);
+        let mut counts = [0; N];
+        for row in 0..batch.batch {
+            let (found, start, _) = check(&batch, row).expect("unbroken");
+            if found == episode {
+                counts[start as usize] += 1;
+            }
+        }
+        counts
+    }
+
     fn step(&mut self, nexts: &[Next]) {
         let actions: Vec<Action> = self.step.iter().map(|step| (step % 3) as Action).collect();
         let rewards: Vec<f32> =
@@ -128,6 +172,31 @@ proptest! {
         let batch = clockwork.sample(16, seed);
         for row in 0..batch.batch {
             check(&batch, row)?;
+        }
+    }
+
+    /// The same by priority, with errors that arrive late: also for windows that were overwritten since.
+    #[test]
+    fn a_window_drawn_by_priority_never_mixes_episodes(
+        steps in prop::collection::vec(prop::collection::vec(next(), 3), 1..120),
+        capacity in 1_usize..60,
+        trace_length in 1_usize..9,
+        seed: u64,
+    ) {
+        let mut clockwork = Clockwork::prioritised(3, capacity, trace_length, 0.9, 0.6);
+        let mut late = None;
+        for (round, nexts) in steps.iter().enumerate() {
+            clockwork.step(nexts);
+            if round % 3 == 0 {
+                let batch = clockwork.sample(4, seed.wrapping_add(round as u64));
+                for row in 0..batch.batch {
+                    check(&batch, row)?;
+                }
+                let errors = vec![round as f32; batch.batch * batch.time];
+                if let Some((batch, errors)) = late.replace((batch, errors)) {
+                    clockwork.replay.update_priorities(&batch, &errors);
+                }
+            }
         }
     }
 
@@ -226,4 +295,99 @@ fn every_window_is_equally_likely() {
     }
     // 198 expected each, standard deviation 14.
     assert!(counts.iter().all(|&count| (125..275).contains(&count)), "{counts:?}");
+}
+
+/// Ten windows of one episode, of errors 1 to 10: of 55 draws, as many as the error says.
+#[test]
+fn a_window_with_a_larger_error_is_drawn_proportionally_more_often() {
+    let mut clockwork = Clockwork::prioritised(1, 100, 4, 1.0, 0.0);
+    clockwork.episode(13);
+    clockwork.learn(|_, start| start as f32 + 1.0);
+    for (start, count) in clockwork.counts::<10>(0).into_iter().enumerate() {
+        let expected = 20_000.0 * (start as f64 + 1.0) / 55.0;
+        // Five standard deviations at most.
+        let tolerance = 5.0 * expected.sqrt();
+        assert!((f64::from(count) - expected).abs() < tolerance, "window {start} was drawn {count} times");
+    }
+}
+
+/// Errors 1 and 9 on two steps: 0.9 · 9 + 0.1 · 5 = 8.6, against 8.6 everywhere. With half the power, errors
+/// of 16 and 1 are drawn 4 to 1.
+#[test]
+fn a_priority_is_a_power_of_the_largest_and_the_mean_error() {
+    let mut clockwork = Clockwork::prioritised(1, 100, 2, 0.5, 0.0);
+    clockwork.episode(4);
+    let drawn = |clockwork: &mut Clockwork, errors: [[f32; 2]; 3]| {
+        let batch = clockwork.sample(100, 5);
+        let of_row = |row| errors[check(&batch, row).expect("unbroken").1 as usize];
+        let all: Vec<f32> = (0..batch.batch).flat_map(of_row).collect();
+        clockwork.replay.update_priorities(&batch, &all);
+        clockwork.counts::<3>(0).map(|count| f64::from(count) / 20_000.0)
+    };
+    let even = drawn(&mut clockwork, [[1.0, 9.0], [-8.6, 8.6], [8.6, 8.6]]);
+    assert!(even.iter().all(|share| (share - 1.0 / 3.0).abs() < 0.02), "{even:?}");
+    let powers = drawn(&mut clockwork, [[16.0, 16.0], [1.0, 1.0], [1.0, -1.0]]);
+    assert!((powers[0] - 4.0 / 6.0).abs() < 0.02, "{powers:?}");
+}
+
+/// With β = 1 the weighted mean of anything is its mean over all windows; here of the start, 4.5.
+#[test]
+fn importance_weights_undo_the_uneven_draw_in_expectation() {
+    let mut clockwork = Clockwork::prioritised(1, 100, 4, 1.0, 1.0);
+    clockwork.episode(13);
+    clockwork.learn(|_, start| start as f32 + 1.0);
+    let batch = clockwork.sample(20_000, 2);
+    let starts: Vec<f64> =
+        (0..batch.batch).map(|row| f64::from(check(&batch, row).expect("unbroken").1)).collect();
+    let weights: Vec<f64> = batch.weights.iter().copied().map(f64::from).collect();
+    let plain = starts.iter().sum::<f64>() / 20_000.0;
+    let weighted = starts.iter().zip(&weights).map(|(s, w)| s * w).sum::<f64>() / weights.iter().sum::<f64>();
+    assert!((plain - 6.0).abs() < 0.1, "the draw prefers late starts: {plain}");
+    assert!((weighted - 4.5).abs() < 0.1, "the weights make up for it: {weighted}");
+    assert_eq!(batch.weights.iter().copied().fold(0.0, f32::max), 1.0);
+}
+
+#[test]
+fn without_priorities_there_are_no_weights() {
+    let mut clockwork = Clockwork::new(1, 100, 4);
+    clockwork.episode(13);
+    let batch = clockwork.sample(10, 0);
+    assert!(batch.weights.is_empty() && batch.windows.is_empty());
+}
+
+/// New windows are as urgent as the most urgent ever was.
+#[test]
+fn a_new_window_has_the_largest_priority_there_was() {
+    let mut clockwork = Clockwork::prioritised(1, 100, 4, 1.0, 0.0);
+    clockwork.episode(13);
+    clockwork.learn(|_, start| if start == 7 { 30.0 } else { 0.0 });
+    clockwork.learn(|_, start| if start == 7 { 10.0 } else { 0.0 });
+    clockwork.episode(4);
+    let (old, new) = (clockwork.counts::<10>(0)[7], clockwork.counts::<1>(1)[0]);
+    assert!((2.5..3.5).contains(&(f64::from(new) / f64::from(old))), "{new} against {old}");
+}
+
+/// Errors of a batch whose windows have been overwritten must not reach what lies in their place.
+#[test]
+fn errors_of_overwritten_windows_are_passed_over() {
+    let mut clockwork = Clockwork::prioritised(1, 13, 4, 1.0, 0.0);
+    clockwork.episode(13);
+    let stale = clockwork.sample(100, 0);
+    clockwork.episode(13);
+    let errors: Vec<f32> = (0..400).map(|step| step as f32).collect();
+    clockwork.replay.update_priorities(&stale, &errors);
+    let counts = clockwork.counts::<10>(1);
+    // 2,000 expected each, standard deviation 42.
+    assert!(counts.iter().all(|count| (1_780..2_220).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn running_episodes_are_drawn_by_priority_only_until_one_has_finished() {
+    let mut clockwork = Clockwork::prioritised(2, 100, 2, 0.9, 0.6);
+    clockwork.step(&[Next::On, Next::On]);
+    let batch = clockwork.sample(10, 0);
+    assert!(batch.weights.is_empty(), "nothing is known of running episodes");
+    clockwork.step(&[Next::Terminated, Next::On]);
+    let batch = clockwork.sample(10, 0);
+    assert!((0..10).all(|row| check(&batch, row).expect("unbroken").0 == 0));
 }

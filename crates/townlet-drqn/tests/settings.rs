@@ -1,6 +1,6 @@
 //! Settings, schedules and choices that need no tensors.
 
-use townlet_drqn::{DrqnConfig, EpsilonSchedule, TargetUpdate, UpdateSchedule, epsilon_greedy};
+use townlet_drqn::{DrqnConfig, EpsilonSchedule, Sampling, TargetUpdate, UpdateSchedule, epsilon_greedy};
 
 #[test]
 fn updates_are_due_by_environment_steps_however_many_environments_there_are() {
@@ -93,6 +93,11 @@ fn settings_that_make_no_sense_are_refused_by_name() {
             "schedule.update_every",
             DrqnConfig { schedule: UpdateSchedule { update_every: 0, ..base().schedule }, ..base() },
         ),
+        (
+            "sampling.alpha",
+            DrqnConfig { sampling: Sampling::Prioritised { alpha: -0.1, beta: 0.5 }, ..base() },
+        ),
+        ("sampling.beta", DrqnConfig { sampling: Sampling::Prioritised { alpha: 0.9, beta: 1.1 }, ..base() }),
         ("target_update.tau", DrqnConfig { target_update: TargetUpdate::Polyak { tau: 0.0 }, ..base() }),
         (
             "epsilon.end",

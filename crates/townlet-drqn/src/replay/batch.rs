@@ -32,7 +32,18 @@ pub struct SequenceBatch {
     pub truncated: Vec<bool>,
     /// Whether the step is one that happened, not padding, `[batch, time]`.
     pub valid: Vec<bool>,
+    /// What each sequence's part of the loss is multiplied by, `[batch]`; empty where all count alike.
+    pub weights: Vec<f32>,
+    /// Which windows were drawn, `[batch]`; empty where they were not drawn by priority.
+    pub windows: Vec<WindowId>,
 }
+
+/// A window of a prioritised replay, by which errors find their way back to it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WindowId(
+    /// The number of the window's first transition.
+    pub(super) u64,
+);
 
 impl SequenceBatch {
     /// An empty batch, to be filled by sampling.
@@ -50,6 +61,8 @@ impl SequenceBatch {
         refill(&mut self.terminated, batch * time, false);
         refill(&mut self.truncated, batch * time, false);
         refill(&mut self.valid, batch * time, false);
+        self.weights.clear();
+        self.windows.clear();
     }
 
     /// Copies the window of `episode` that begins with transition `start` into sequence `row`.

@@ -1,15 +1,18 @@
 //! Experience replay of whole sequences.
 
 mod batch;
+mod priorities;
 mod ring;
 mod running;
+mod sum_tree;
 
 use rand::Rng;
 use rand::RngExt;
 use thiserror::Error;
 use townlet_env::{Action, Step};
 
-pub use self::batch::SequenceBatch;
+pub use self::batch::{SequenceBatch, WindowId};
+use self::priorities::Priorities;
 use self::ring::EpisodeRing;
 use self::running::RunningEpisode;
 
@@ -47,7 +50,8 @@ pub struct EmptyReplay;
 /// * Running episodes can be sampled as far as they have come: their newest observation is bootstrapped
 ///   from like any other.
 /// * Every possible window has the same chance, so long episodes are not drawn more rarely than short ones
-///   for each of their steps.
+///   for each of their steps. A [`prioritised`](Self::prioritised) replay draws windows of finished episodes
+///   by how large their errors were instead.
 /// * A window never leaves its episode. An episode shorter than the sequence is padded at its end and the
 ///   padding marked as not valid, so that early deaths are learned from too.
 #[derive(Clone, Debug)]
@@ -81,6 +85,19 @@ impl SequenceReplay {
             finished: EpisodeRing::new(capacity, trace_length, features, num_actions),
             running: vec![RunningEpisode::new(features, num_actions); num_envs],
         }
+    }
+
+    /// The same replay, empty, whose windows are drawn in proportion to a power `alpha` of their errors, with
+    /// importance weights of exponent `beta` (Schaul et al. 2016; for sequences Kapturowski et al. 2019).
+    ///
+    /// Running episodes have no priorities; they are drawn from only until the first episode is stored.
+    #[must_use]
+    pub fn prioritised(self, alpha: f64, beta: f64) -> Self {
+        let Self { trace_length, num_actions, features, .. } = self;
+        let (capacity, num_envs) = (self.finished.capacity(), self.running.len());
+        let mut replay = Self::new(capacity, trace_length, num_envs, features, num_actions);
+        replay.finished.prioritise(Priorities::new(capacity, alpha, beta));
+        replay
     }
 
     /// Starts an episode in every environment, throwing away whatever was running.
@@ -139,8 +156,8 @@ impl SequenceReplay {
         self.trace_length
     }
 
-    /// Draws `batch_size` sequences with replacement, each window equally likely, into `batch`, whose
-    /// memory is used again.
+    /// Draws `batch_size` sequences with replacement into `batch`, whose memory is used again: each window
+    /// equally likely, or by priority.
     ///
     /// # Errors
     ///
@@ -157,6 +174,10 @@ impl SequenceReplay {
             return Err(EmptyReplay);
         }
         batch.clear(batch_size, self.trace_length, self.features, self.num_actions);
+        if finished > 0 && self.finished.priorities().is_some() {
+            self.sample_by_priority(rng, batch);
+            return Ok(());
+        }
         for row in 0..batch_size {
             let window = rng.random_range(0..finished + running);
             if window < finished {
@@ -168,6 +189,42 @@ impl SequenceReplay {
             }
         }
         Ok(())
+    }
+
+    /// Fills every row with a window of a finished episode, drawn by priority, and weights the rows by how
+    /// much more rarely a fair draw would have come to them, the largest weight being 1.
+    fn sample_by_priority(&self, rng: &mut impl Rng, batch: &mut SequenceBatch) {
+        let windows = self.finished.num_windows();
+        let mut weights = Vec::with_capacity(batch.batch);
+        for row in 0..batch.batch {
+            let (number, weight) =
+                self.finished.draw(rng.random(), windows).expect("every stored window has a priority");
+            let (episode, start) = self.finished.window_from(number).expect("the window is stored");
+            batch.fill(row, &episode, start);
+            batch.windows.push(WindowId(number));
+            weights.push(weight);
+        }
+        let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        batch.weights.extend(weights.iter().map(|weight| (weight / largest) as f32));
+    }
+
+    /// Gives the windows of `batch` the priorities that follow from their errors, `[batch, time]` as
+    /// [`Learner::td_errors`](crate::Learner::td_errors) has them. Windows that were overwritten since they
+    /// were drawn are passed over; so is every batch that was not drawn by priority.
+    ///
+    /// # Panics
+    ///
+    /// Where there is not an error for each step of the batch.
+    pub fn update_priorities(&mut self, batch: &SequenceBatch, td_errors: &[f32]) {
+        if batch.windows.is_empty() {
+            return;
+        }
+        assert_eq!(td_errors.len(), batch.batch * batch.time, "one error for each step of the batch");
+        let rows = td_errors.chunks_exact(batch.time).zip(batch.valid.chunks_exact(batch.time));
+        for (WindowId(number), (errors, valid)) in batch.windows.iter().zip(rows) {
+            let happened = errors.iter().zip(valid).filter(|(_, valid)| **valid);
+            self.finished.learned(*number, happened.map(|(error, _)| f64::from(error.abs())));
+        }
     }
 
     fn windows_of(&self, episode: &RunningEpisode) -> u64 {

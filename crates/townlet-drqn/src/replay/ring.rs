@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use townlet_env::Action;
 
+use super::priorities::Priorities;
 use super::running::RunningEpisode;
 use super::{End, Stretch, windows};
 
@@ -23,6 +24,7 @@ pub(super) struct EpisodeRing {
     actions: Vec<Action>,
     rewards: Vec<f32>,
     episodes: VecDeque<StoredEpisode>,
+    priorities: Option<Priorities>,
     /// The number of the next transition.
     next: u64,
     /// How many windows were ever stored: the first window of the next episode.
@@ -56,9 +58,20 @@ impl EpisodeRing {
             actions: vec![0; capacity],
             rewards: vec![0.0; capacity],
             episodes: VecDeque::new(),
+            priorities: None,
             next: 0,
             next_window: 0,
         }
+    }
+
+    /// From now on the windows have priorities; nothing is stored yet.
+    pub(super) fn prioritise(&mut self, priorities: Priorities) {
+        debug_assert!(self.episodes.is_empty());
+        self.priorities = Some(priorities);
+    }
+
+    pub(super) fn priorities(&self) -> Option<&Priorities> {
+        self.priorities.as_ref()
     }
 
     pub(super) fn capacity(&self) -> usize {
@@ -84,7 +97,12 @@ impl EpisodeRing {
         let len = episode.len();
         debug_assert!(0 < len && len <= self.capacity);
         while self.len() + len > self.capacity {
-            self.episodes.pop_front();
+            let dropped = self.episodes.pop_front();
+            if let (Some(dropped), Some(priorities)) = (dropped, &mut self.priorities) {
+                for window in 0..windows(dropped.len, self.trace_length) {
+                    priorities.leave(slot(dropped.first + window, self.capacity));
+                }
+            }
         }
         for index in 0..len {
             let slot = self.slot(self.next + index as u64);
@@ -102,6 +120,11 @@ impl EpisodeRing {
             last_observation: observation.into(),
             last_mask: mask.into(),
         });
+        if let Some(priorities) = &mut self.priorities {
+            for window in 0..windows(len, self.trace_length) {
+                priorities.enter(slot(self.next + window, self.capacity));
+            }
+        }
         self.next += len as u64;
         self.next_window += windows(len, self.trace_length);
     }
@@ -114,9 +137,47 @@ impl EpisodeRing {
         (StoredStretch { ring: self, episode }, (number - episode.first_window) as usize)
     }
 
-    fn slot(&self, number: u64) -> usize {
-        (number % self.capacity as u64) as usize
+    /// A window drawn by priority with `draw` in [0, 1): the number of its first transition, and its
+    /// importance weight among `windows`. None where nothing is stored or nothing has a priority.
+    pub(super) fn draw(&self, draw: f64, windows: u64) -> Option<(u64, f64)> {
+        let priorities = self.priorities.as_ref()?;
+        let slot = priorities.find(draw)?;
+        let oldest = self.episodes.front()?.first;
+        // The stored transition that lies in the slot: the oldest comes first, then one slot after another.
+        let capacity = self.capacity;
+        let after = (slot + capacity - self.slot(oldest)) % capacity;
+        Some((oldest + after as u64, priorities.weight(slot, windows)))
     }
+
+    /// The episode of the window that begins with transition `number`, and the window's place in it. None
+    /// where the transition is no longer stored.
+    pub(super) fn window_from(&self, number: u64) -> Option<(StoredStretch<'_>, usize)> {
+        let after = self.episodes.partition_point(|episode| episode.first <= number);
+        let episode = self.episodes.get(after.checked_sub(1)?)?;
+        let start = (number - episode.first) as usize;
+        (start < episode.len).then_some((StoredStretch { ring: self, episode }, start))
+    }
+
+    /// Gives the window that begins with transition `number` the priority that follows from its errors, if
+    /// it is still stored.
+    pub(super) fn learned(&mut self, number: u64, errors: impl Iterator<Item = f64>) {
+        if self.window_from(number).is_none() {
+            return;
+        }
+        let slot = self.slot(number);
+        if let Some(priorities) = &mut self.priorities {
+            priorities.learned(slot, errors);
+        }
+    }
+
+    fn slot(&self, number: u64) -> usize {
+        slot(number, self.capacity)
+    }
+}
+
+/// Where transition `number` lies.
+fn slot(number: u64, capacity: usize) -> usize {
+    (number % capacity as u64) as usize
 }
 
 /// One episode of the ring.

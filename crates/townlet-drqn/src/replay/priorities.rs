@@ -1,0 +1,70 @@
+//! How urgent each stored window is, and how a draw by urgency is made up for.
+
+use super::sum_tree::{MAX_PRIORITY, SumTree};
+
+/// η: how much the largest error of a window counts against the mean of all (Kapturowski et al. 2019,
+/// section 2.3). A mean alone would hide the one step of a long window that is surprising.
+const LARGEST_SHARE: f64 = 0.9;
+/// Added to every error, so that a window without one can come up again (Schaul et al. 2016, section 3.3).
+const LEAST_ERROR: f64 = 1e-6;
+
+/// The priorities of the windows of a ring: one leaf for each slot, that of a window's first transition.
+#[derive(Clone, Debug)]
+pub(super) struct Priorities {
+    alpha: f64,
+    beta: f64,
+    tree: SumTree,
+    /// The largest priority that errors ever gave. New windows get it, so that each is learned from soon;
+    /// before there is one, any number does.
+    largest: Option<f64>,
+}
+
+impl Priorities {
+    pub(super) fn new(capacity: usize, alpha: f64, beta: f64) -> Self {
+        Self { alpha, beta, tree: SumTree::new(capacity), largest: None }
+    }
+
+    /// A window now begins in `slot`.
+    pub(super) fn enter(&mut self, slot: usize) {
+        self.set(slot, self.largest.unwrap_or(1.0));
+    }
+
+    /// No window begins in `slot` any more.
+    pub(super) fn leave(&mut self, slot: usize) {
+        self.set(slot, 0.0);
+    }
+
+    /// The absolute errors of the window that begins in `slot` are now these; there is at least one.
+    ///
+    /// Errors that are not finite say nothing, and change nothing.
+    pub(super) fn learned(&mut self, slot: usize, errors: impl Iterator<Item = f64>) {
+        let (mut largest, mut sum, mut count) = (0.0_f64, 0.0, 0.0);
+        for error in errors {
+            largest = largest.max(error);
+            sum += error;
+            count += 1.0;
+        }
+        let error = LARGEST_SHARE * largest + (1.0 - LARGEST_SHARE) * sum / count;
+        if error.is_finite() {
+            let priority = (error + LEAST_ERROR).powf(self.alpha).min(MAX_PRIORITY);
+            self.largest = Some(self.largest.map_or(priority, |largest| largest.max(priority)));
+            self.set(slot, priority);
+        }
+    }
+
+    /// The slot in which a window begins, drawn by priority with `draw` in [0, 1); none where there is none.
+    pub(super) fn find(&self, draw: f64) -> Option<usize> {
+        self.tree.find(draw * self.tree.total())
+    }
+
+    /// The importance weight of a window among `windows`, not yet related to others: (N · P)^-β, with the
+    /// chance P of the window (Schaul et al. 2016, section 3.4).
+    pub(super) fn weight(&self, slot: usize, windows: u64) -> f64 {
+        let chance = self.tree.priority(slot).unwrap_or(0.0) / self.tree.total();
+        (windows as f64 * chance).powf(-self.beta)
+    }
+
+    fn set(&mut self, slot: usize, priority: f64) {
+        self.tree.set(slot, priority).expect("every slot has a leaf, and priorities are within bounds");
+    }
+}
