@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use townlet_drqn::{
-    BootstrapActions, DrqnConfig, EpsilonSchedule, LastStep, Loss, Memory, Sampling, TargetEstimator,
-    TargetUpdate, Trainer, UpdateSchedule,
+    BootstrapActions, DrqnConfig, EpsilonSchedule, LastStep, Loss, Memory, Sampling, StartState,
+    TargetEstimator, TargetUpdate, Trainer, UpdateSchedule,
 };
 use townlet_env::{Level, Town, VectorEnv};
 use townlet_nets::{Backend, RecurrentSpatialQConfig, StateDict, state_dict};
@@ -87,6 +87,9 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
             "schedule.target_copy_every",
             DrqnConfig { schedule: UpdateSchedule { target_copy_every: 2, ..schedule }, ..base() },
         ),
+        ("period", DrqnConfig { period: 3, ..base() }),
+        ("burn_in", DrqnConfig { burn_in: 2, ..base() }),
+        ("start_state", DrqnConfig { start_state: StartState::Stored, ..base() }),
         ("sampling.kind", DrqnConfig { sampling: prioritised(0.9, 0.6), ..base() }),
         ("target_update.kind", DrqnConfig { target_update: polyak(0.3), ..base() }),
         ("epsilon.kind", DrqnConfig { epsilon: ladder(0.4, 7.0), ..base() }),

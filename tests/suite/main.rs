@@ -9,6 +9,7 @@
 //!   one JSON object a file.
 
 mod acting;
+mod burn_in;
 mod case;
 mod configuration;
 mod gradients;
@@ -66,6 +67,7 @@ fn main() -> ExitCode {
         paths::CASES,
         acting::CASES,
         targets::CASES,
+        burn_in::CASES,
         six_steps::CASES,
         rescaling::CASES,
         updates::CASES,

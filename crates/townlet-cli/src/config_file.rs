@@ -91,6 +91,8 @@ fn check_limits(learner: &DrqnConfig) -> Result<(), (&'static str, String)> {
         ("learner.replay_capacity", learner.replay_capacity, MAX_REPLAY_CAPACITY),
         ("learner.batch_size", learner.batch_size, MAX_BATCH_SIDE),
         ("learner.trace_length", learner.trace_length, MAX_BATCH_SIDE),
+        ("learner.burn_in", learner.burn_in, MAX_BATCH_SIDE),
+        ("learner.period", learner.period, MAX_BATCH_SIDE),
     ];
     match limits.into_iter().find(|(_, found, most)| found > most) {
         Some((key, found, most)) => Err((key, format!("expected at most {most}, found {found}"))),

@@ -54,6 +54,15 @@ pub struct DrqnConfig {
     pub batch_size: usize,
     /// The number of steps of a sequence.
     pub trace_length: usize,
+    /// A sequence begins at every so many-th step of an episode: 1 for anywhere, at most
+    /// [`trace_length`](Self::trace_length), below which neighbours overlap (R2D2, Kapturowski et al. 2019,
+    /// section 2.3: half of it).
+    pub period: usize,
+    /// With how many steps before a sequence both networks warm their memory, without gradient; fewer at an
+    /// episode's start (R2D2, Kapturowski et al. 2019, section 3: 40).
+    pub burn_in: usize,
+    /// The memory before a sequence and its burn-in.
+    pub start_state: StartState,
     /// How the sequences of an update are drawn.
     pub sampling: Sampling,
 
@@ -88,6 +97,9 @@ impl Default for DrqnConfig {
             replay_capacity: 10_000,
             batch_size: 16,
             trace_length: 8,
+            period: 1,
+            burn_in: 0,
+            start_state: StartState::default(),
             sampling: Sampling::default(),
             schedule: UpdateSchedule::default(),
             target_update: TargetUpdate::default(),
@@ -153,6 +165,18 @@ pub enum Loss {
     Mse,
     /// Squared up to an error of 1, linear beyond (Huber 1964, δ = 1).
     Huber,
+}
+
+/// The memory before a sequence and its burn-in.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum StartState {
+    /// Zeros, as at an episode's start (Hausknecht and Stone 2015, "Stable Recurrent Updates").
+    #[default]
+    Zero,
+    /// What the agent remembered when it acted, stored once every [`period`](DrqnConfig::period) steps (R2D2,
+    /// Kapturowski et al. 2019, section 3). Needs a burn-in that is a multiple of the period.
+    Stored,
 }
 
 /// How the sequences of an update are drawn.
@@ -233,6 +257,14 @@ impl DrqnConfig {
         let UpdateSchedule { learning_starts: _, update_every, target_copy_every } = self.schedule;
         check(update_every > 0, "schedule.update_every", update_every, "at least 1")?;
         check(target_copy_every > 0, "schedule.target_copy_every", target_copy_every, "at least 1")?;
+        let periods = 1..=self.trace_length;
+        check(periods.contains(&self.period), "period", self.period, "1 to trace_length")?;
+        check(
+            self.start_state == StartState::Zero || self.burn_in.is_multiple_of(self.period),
+            "burn_in",
+            self.burn_in,
+            "a multiple of period, where start_state is stored",
+        )?;
         if let Sampling::Prioritised { alpha, beta } = self.sampling {
             check(probability(alpha), "sampling.alpha", alpha, "a number from 0 to 1")?;
             check(probability(beta), "sampling.beta", beta, "a number from 0 to 1")?;

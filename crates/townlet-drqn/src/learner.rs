@@ -7,7 +7,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 use townlet_nets::device::{in_pool, join};
-use townlet_nets::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork, adam, clip_global_norm};
+use townlet_nets::{LstmState, RecurrentSpatialQConfig, RecurrentSpatialQNetwork, adam, clip_global_norm};
 
 use crate::config::{DrqnConfig, Loss, Memory, Sampling, TargetEstimator, TargetUpdate};
 use crate::polyak;
@@ -180,7 +180,15 @@ impl Learner {
         let seen = if double { observations } else { observations.slice([0..rows, 0..time, 0..features]) };
         let (all, target_values) = join(
             &self.device,
-            || unroll(&self.online, Tensor::from_inner(seen), carried),
+            || {
+                // Warmed up without a gradient: what is learned through begins with the window.
+                let start = carried.then(|| batch.start(|| self.online.valid())).flatten();
+                let start = start.map(|LstmState { hidden, cell }| LstmState {
+                    hidden: Tensor::from_inner(hidden),
+                    cell: Tensor::from_inner(cell),
+                });
+                unroll(&self.online, Tensor::from_inner(seen), start, carried)
+            },
             || batch.target_values(&self.target, config.memory),
         );
         let actions = all.dims()[2];

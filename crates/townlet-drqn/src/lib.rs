@@ -1,5 +1,6 @@
 #![doc = include_str!("../README.md")]
 
+mod burn_in;
 mod config;
 mod evaluate;
 mod explore;
@@ -14,7 +15,7 @@ mod targets;
 mod trainer;
 
 pub use config::{
-    BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, Sampling, TargetEstimator,
+    BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, Sampling, StartState, TargetEstimator,
     TargetUpdate,
 };
 pub use evaluate::{EpisodeOutcome, evaluate};

@@ -6,9 +6,12 @@
 //! depends on it too. A target network whose state is dropped at every step values every later observation
 //! as if nothing had come before it, and whatever must be remembered cannot be learned.
 
+use std::borrow::Borrow;
+
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
 use townlet_nets::{LstmState, RecurrentSpatialQNetwork};
 
+use crate::burn_in::WarmUp;
 use crate::config::{BootstrapActions, DrqnConfig, LastStep, Memory};
 use crate::replay::SequenceBatch;
 use crate::rescale::{rescale_inverse_tensor, rescale_tensor};
@@ -27,6 +30,8 @@ pub(crate) struct DeviceBatch {
     pub(crate) valid: Tensor<2>,
     /// How many steps happened.
     pub(crate) num_valid: usize,
+    /// What the memory of both passes begins with; `None` for zeros.
+    pub(crate) warm_up: Option<WarmUp>,
     /// What each sequence's part of the loss is multiplied by, `[batch, 1]`; `None` where all count alike.
     pub(crate) weights: Option<Tensor<2>>,
     /// The discounted sum of the rewards before the bootstrap, `[batch, time]`.
@@ -64,6 +69,7 @@ impl DeviceBatch {
             actions: Tensor::from_data(TensorData::new(actions, [rows, time, 1]), device),
             valid: per_step(valid),
             num_valid: batch.num_valid(),
+            warm_up: WarmUp::upload(batch, device),
             weights: (!batch.weights.is_empty())
                 .then(|| Tensor::from_data(TensorData::new(batch.weights.clone(), [rows, 1]), device)),
             returns: per_step(bootstrap.returns),
@@ -76,7 +82,18 @@ impl DeviceBatch {
 
     /// Pass 2: the target network's values of all observations, `[batch, time + 1, actions]`.
     pub(crate) fn target_values(&self, target: &RecurrentSpatialQNetwork, memory: Memory) -> Tensor<3> {
-        unroll(target, self.observations.clone(), memory == Memory::Carried)
+        let carried = memory == Memory::Carried;
+        let start = carried.then(|| self.start(|| target)).flatten();
+        unroll(target, self.observations.clone(), start, carried)
+    }
+
+    /// The memory of `network`, which tracks no gradients, before the first step of each sequence; `None` for
+    /// zeros.
+    pub(crate) fn start<N: Borrow<RecurrentSpatialQNetwork>>(
+        &self,
+        network: impl FnOnce() -> N,
+    ) -> Option<LstmState> {
+        self.warm_up.as_ref().map(|warm_up| warm_up.run(network().borrow()))
     }
 
     /// The targets of all steps, `[batch, time]`:
@@ -117,8 +134,8 @@ fn successors(values: Tensor<3>) -> Tensor<3> {
     values.slice([0..batch, 1..observations, 0..actions])
 }
 
-/// Values along a batch of sequences, from a zero state at their start; where the state is not `carried`,
-/// every step is a sequence of its own.
+/// Values along a batch of sequences from the state `start`, or zeros; where the state is not `carried`, every
+/// step is a sequence of its own, from zeros.
 ///
 /// # Shapes
 ///
@@ -127,11 +144,13 @@ fn successors(values: Tensor<3>) -> Tensor<3> {
 pub(crate) fn unroll(
     network: &RecurrentSpatialQNetwork,
     observations: Tensor<3>,
+    start: Option<LstmState>,
     carried: bool,
 ) -> Tensor<3> {
     let [batch, time, features] = observations.dims();
     let (sequences, steps) = if carried { (batch, time) } else { (batch * time, 1) };
-    let state = LstmState::zeros(sequences, network.hidden_size(), &observations.device());
+    let zeros = || LstmState::zeros(sequences, network.hidden_size(), &observations.device());
+    let state = start.filter(|_| carried).unwrap_or_else(zeros);
     let (values, _) = network.forward(observations.reshape([sequences, steps, features]), state);
     let actions = values.dims()[2];
     values.reshape([batch, time, actions])

@@ -5,7 +5,7 @@ use thiserror::Error;
 use townlet_env::{Action, Step, StepError, VectorEnv, stream};
 use townlet_nets::{Actor, RecurrentSpatialQConfig};
 
-use crate::config::{ConfigError, DrqnConfig, Sampling};
+use crate::config::{ConfigError, DrqnConfig, Sampling, StartState};
 use crate::explore::epsilon_greedy;
 use crate::learner::{Learner, LearnerError, UpdateReport};
 use crate::replay::{EmptyReplay, SequenceBatch, SequenceReplay};
@@ -107,6 +107,10 @@ struct Player {
     rounds: u64,
     steps: u64,
     actions: Vec<Action>,
+    /// Whether the memory before each step is stored with it.
+    stores_states: bool,
+    /// The memory before the step made last, `[num_envs, 2 * hidden]`, if it is stored.
+    states: Vec<f32>,
 }
 
 /// Learns.
@@ -135,9 +139,17 @@ impl Player {
     fn step<'a, E: VectorEnv>(&mut self, env: &'a mut E) -> Result<Step<'a>, StepError> {
         let (num_envs, schedule, steps) = (env.num_envs(), self.epsilon, self.steps);
         let epsilon = |env| schedule.epsilon(env, num_envs, steps);
+        if self.stores_states {
+            self.actor.write_state(&mut self.states);
+        }
         let values = self.actor.values(env.observations());
         epsilon_greedy(values, env.action_masks(), epsilon, self.seed, self.rounds, &mut self.actions);
         env.step(&self.actions)
+    }
+
+    /// The actions of the step made last, and the memory before it.
+    fn took(&self) -> (&[Action], &[f32]) {
+        (&self.actions, &self.states)
     }
 }
 
@@ -156,11 +168,12 @@ impl Study {
 }
 
 impl Book {
-    /// Stores a step of every environment and notes which episodes it ended.
-    fn record(&mut self, actions: &[Action], step: &Step<'_>, replay: &mut SequenceReplay) {
+    /// Stores a step of every environment, the actions and the memory that led to it, and notes which episodes it ended.
+    fn record(&mut self, player: (&[Action], &[f32]), step: &Step<'_>, replay: &mut SequenceReplay) {
+        let (actions, states) = player;
         let num_envs = actions.len();
         let before = self.progress.steps;
-        replay.record(actions, step);
+        replay.record_with_states(actions, step, states);
         self.progress.steps += num_envs as u64;
         self.progress.stored = replay.len();
         self.reports.clear();
@@ -209,17 +222,28 @@ impl<E: VectorEnv + Send> Trainer<E> {
             num_envs,
             env.observation_layout().len(),
             env.num_actions(),
-        );
+        )
+        .windowed(config.period, config.burn_in);
         if let Sampling::Prioritised { alpha, beta } = config.sampling {
             replay = replay.prioritised(alpha, beta);
         }
         replay.start(env.observations(), env.action_masks());
         let epsilon = config.epsilon;
+        let stores_states = config.start_state == StartState::Stored;
         let learner = Learner::new(network, config, seed, device);
         let actor = Actor::new(learner.online(), num_envs);
         Ok(Self {
             env,
-            player: Player { actor, epsilon, seed, rounds: 0, steps: 0, actions: vec![0; num_envs] },
+            player: Player {
+                actor,
+                epsilon,
+                seed,
+                rounds: 0,
+                steps: 0,
+                actions: vec![0; num_envs],
+                stores_states,
+                states: Vec::new(),
+            },
             study: Study { learner, seed, batch: SequenceBatch::new(), reports: Vec::new() },
             replay,
             book: Book {
@@ -259,7 +283,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
             self.learn_while_stepping(observer)?;
         } else {
             let step = self.player.step(&mut self.env)?;
-            self.book.record(&self.player.actions, &step, &mut self.replay);
+            self.book.record(self.player.took(), &step, &mut self.replay);
             self.player.actor.forget(&self.book.ended);
         }
         self.player.rounds += 1;
@@ -292,7 +316,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
     fn learn_while_stepping(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
         let Self { env, player, study, replay, book, due, .. } = self;
         let (outcome, step) = rayon::join(|| study.updates(*due, replay), || player.step(env));
-        book.record(&player.actions, &step?, replay);
+        book.record(player.took(), &step?, replay);
         player.actor.forget(&book.ended);
         self.learned(outcome, observer)
     }

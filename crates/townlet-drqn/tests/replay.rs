@@ -21,6 +21,8 @@ struct Clockwork {
     episode: Vec<u32>,
     step: Vec<u32>,
     next_episode: u32,
+    /// Whether states are recorded; a state is the observation that follows it.
+    remembers: bool,
     replay: SequenceReplay,
 }
 
@@ -39,13 +41,17 @@ impl Clockwork {
         let observations: Vec<f32> = episode.iter().flat_map(|&episode| observation(episode, 0)).collect();
         let masks: Vec<bool> = episode.iter().flat_map(|_| mask(0)).collect();
         replay.start(&observations, &masks);
-        Self { next_episode: envs as u32, step: vec![0; envs], episode, replay }
+        Self { next_episode: envs as u32, remembers: false, step: vec![0; envs], episode, replay }
     }
 
     /// The same, drawn by priority.
     fn prioritised(envs: usize, capacity: usize, trace_length: usize, alpha: f64, beta: f64) -> Self {
-        let mut clockwork = Self::new(envs, capacity, trace_length);
-        clockwork.replay = clockwork.replay.prioritised(alpha, beta);
+        Self::new(envs, capacity, trace_length).with(envs, |replay| replay.prioritised(alpha, beta))
+    }
+
+    /// The same, still before its first step, with a changed replay.
+    fn with(self, envs: usize, change: impl Fn(SequenceReplay) -> SequenceReplay) -> Self {
+        let mut clockwork = Self { replay: change(self.replay), ..self };
         let observations: Vec<f32> = (0..envs as u32).flat_map(|episode| observation(episode, 0)).collect();
         let masks: Vec<bool> = (0..envs).flat_map(|_| mask(0)).collect();
         clockwork.replay.start(&observations, &masks);
@@ -88,6 +94,8 @@ impl Clockwork {
 
     fn step(&mut self, nexts: &[Next]) {
         let actions: Vec<Action> = self.step.iter().map(|step| (step % 3) as Action).collect();
+        let states: Vec<f32> =
+            self.episode.iter().zip(&self.step).flat_map(|(&e, &s)| observation(e, s)).collect();
         let rewards: Vec<f32> =
             self.episode.iter().zip(&self.step).map(|(&e, &s)| e as f32 + s as f32 / 1000.0).collect();
         let (mut observations, mut masks) = (Vec::new(), Vec::new());
@@ -106,7 +114,7 @@ impl Clockwork {
         }
         let terminated: Vec<bool> = nexts.iter().map(|&next| next == Next::Terminated).collect();
         let truncated: Vec<bool> = nexts.iter().map(|&next| next == Next::Truncated).collect();
-        self.replay.record(
+        self.replay.record_with_states(
             &actions,
             &Step {
                 observations: &observations,
@@ -117,6 +125,7 @@ impl Clockwork {
                 final_observations: &finals,
                 final_action_masks: &final_masks,
             },
+            if self.remembers { &states } else { &[] },
         );
     }
 
@@ -147,6 +156,16 @@ fn check(batch: &SequenceBatch, row: usize) -> Result<(u32, u32, usize), TestCas
         prop_assert_eq!(batch.rewards[slot], episode as f32 + step as f32 / 1000.0);
         let ended = batch.terminated[slot] || batch.truncated[slot];
         prop_assert!(!ended || t + 1 == steps, "an end in the middle of a window");
+    }
+    let before = batch.burn_in.get(row).copied().unwrap_or(0);
+    let first: usize = batch.burn_in.iter().take(row).sum();
+    for t in 0..before {
+        let found = &batch.burn_in_observations[(first + t) * FEATURES..][..FEATURES];
+        prop_assert_eq!(found, observation(episode, start - (before - t) as u32));
+    }
+    if !batch.states.is_empty() {
+        let state = &batch.states[row * FEATURES..][..FEATURES];
+        prop_assert_eq!(state, observation(episode, start - before as u32));
     }
     Ok((episode, start, steps))
 }
@@ -197,6 +216,36 @@ proptest! {
                     clockwork.replay.update_priorities(&batch, &errors);
                 }
             }
+        }
+    }
+
+    /// Whatever windows, steps before them and states are asked for, they are of the window's own episode.
+    #[test]
+    fn a_window_brings_along_its_own_past(
+        steps in prop::collection::vec(prop::collection::vec(next(), 3), 1..120),
+        capacity in 1_usize..60,
+        trace_length in 1_usize..9,
+        period in 1_usize..5,
+        periods in 0_usize..4,
+        remembers: bool,
+        by_priority: bool,
+        seed: u64,
+    ) {
+        let period = period.min(trace_length);
+        let mut clockwork = Clockwork::new(3, capacity, trace_length);
+        clockwork.remembers = remembers;
+        let mut clockwork = clockwork.with(3, |replay| {
+            let replay = replay.windowed(period, periods * period);
+            if by_priority { replay.prioritised(0.9, 0.6) } else { replay }
+        });
+        for nexts in &steps {
+            clockwork.step(nexts);
+            let batch = clockwork.sample(4, seed);
+            prop_assert_eq!(batch.states.is_empty(), !remembers);
+            for row in 0..batch.batch {
+                check(&batch, row)?;
+            }
+            clockwork.replay.update_priorities(&batch, &vec![1.0; batch.batch * batch.time]);
         }
     }
 
@@ -390,4 +439,29 @@ fn running_episodes_are_drawn_by_priority_only_until_one_has_finished() {
     clockwork.step(&[Next::Terminated, Next::On]);
     let batch = clockwork.sample(10, 0);
     assert!((0..10).all(|row| check(&batch, row).expect("unbroken").0 == 0));
+}
+
+/// Eleven steps in windows of four, every three: the last begins at step 9 and has two steps.
+#[test]
+fn windows_begin_at_every_step_that_the_period_says() {
+    let mut clockwork = Clockwork::new(1, 100, 4).with(1, |replay| replay.windowed(3, 6));
+    clockwork.episode(11);
+    let batch = clockwork.sample(8_000, 1);
+    let mut counts = [0_u32; 4];
+    for row in 0..batch.batch {
+        let (_, start, steps) = check(&batch, row).expect("unbroken");
+        assert_eq!((start % 3, steps), (0, if start == 9 { 2 } else { 4 }));
+        assert_eq!(batch.burn_in[row], (start as usize).min(6), "as many steps before as there are");
+        counts[start as usize / 3] += 1;
+    }
+    // 2,000 expected each, standard deviation 39.
+    assert!(counts.iter().all(|count| (1_800..2_200).contains(count)), "{counts:?}");
+}
+
+#[test]
+fn without_burn_in_nothing_comes_along() {
+    let mut clockwork = Clockwork::new(1, 100, 4);
+    clockwork.episode(11);
+    let batch = clockwork.sample(10, 0);
+    assert!(batch.burn_in.is_empty() && batch.burn_in_observations.is_empty() && batch.states.is_empty());
 }

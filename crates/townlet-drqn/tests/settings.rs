@@ -1,6 +1,8 @@
 //! Settings, schedules and choices that need no tensors.
 
-use townlet_drqn::{DrqnConfig, EpsilonSchedule, Sampling, TargetUpdate, UpdateSchedule, epsilon_greedy};
+use townlet_drqn::{
+    DrqnConfig, EpsilonSchedule, Sampling, StartState, TargetUpdate, UpdateSchedule, epsilon_greedy,
+};
 
 #[test]
 fn updates_are_due_by_environment_steps_however_many_environments_there_are() {
@@ -93,6 +95,9 @@ fn settings_that_make_no_sense_are_refused_by_name() {
             "schedule.update_every",
             DrqnConfig { schedule: UpdateSchedule { update_every: 0, ..base().schedule }, ..base() },
         ),
+        ("period", DrqnConfig { period: 0, ..base() }),
+        ("period", DrqnConfig { trace_length: 8, period: 9, ..base() }),
+        ("burn_in", DrqnConfig { start_state: StartState::Stored, burn_in: 3, period: 2, ..base() }),
         (
             "sampling.alpha",
             DrqnConfig { sampling: Sampling::Prioritised { alpha: -0.1, beta: 0.5 }, ..base() },

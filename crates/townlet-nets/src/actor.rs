@@ -159,6 +159,26 @@ impl Actor {
         }
     }
 
+    /// Writes the memory of every environment into `rows`, whose memory is used again: hidden state and cell
+    /// state side by side, `[num_envs, 2 * hidden]`. A read-back where the network is not on a CPU.
+    pub fn write_state(&self, rows: &mut Vec<f32>) {
+        let write = |rows: &mut Vec<f32>, hidden: &[f32], cell: &[f32]| {
+            rows.clear();
+            let width = hidden.len() / self.num_envs;
+            for (hidden, cell) in hidden.chunks_exact(width).zip(cell.chunks_exact(width)) {
+                rows.extend_from_slice(hidden);
+                rows.extend_from_slice(cell);
+            }
+        };
+        match &self.mind {
+            Mind::Host(mind) => write(rows, &mind.memory.hidden, &mind.memory.cell),
+            Mind::Device(mind) => {
+                let read = |tensor: &Tensor<2>| tensor.to_data().iter::<f32>().collect::<Vec<_>>();
+                write(rows, &read(&mind.state.hidden), &read(&mind.state.cell));
+            }
+        }
+    }
+
     fn remember(&mut self, from: &LstmState) {
         let read = |tensor: &Tensor<2>| tensor.to_data().iter::<f32>().collect::<Vec<_>>();
         let (hidden, cell) = (read(&from.hidden), read(&from.cell));

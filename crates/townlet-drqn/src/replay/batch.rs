@@ -32,6 +32,13 @@ pub struct SequenceBatch {
     pub truncated: Vec<bool>,
     /// Whether the step is one that happened, not padding, `[batch, time]`.
     pub valid: Vec<bool>,
+    /// How many steps before each sequence its memory is warmed with, `[batch]`; empty where there are none.
+    pub burn_in: Vec<usize>,
+    /// The observations of those steps, row after row: `[burn_in[0] + burn_in[1] + …, features]`.
+    pub burn_in_observations: Vec<f32>,
+    /// The memory that the acting network had before the first of those steps (before the sequence, where
+    /// there are none), hidden state and cell state side by side: `[batch, 2 * hidden]`. Empty for zeros.
+    pub states: Vec<f32>,
     /// What each sequence's part of the loss is multiplied by, `[batch]`; empty where all count alike.
     pub weights: Vec<f32>,
     /// Which windows were drawn, `[batch]`; empty where they were not drawn by priority.
@@ -61,12 +68,25 @@ impl SequenceBatch {
         refill(&mut self.terminated, batch * time, false);
         refill(&mut self.truncated, batch * time, false);
         refill(&mut self.valid, batch * time, false);
+        self.burn_in.clear();
+        self.burn_in_observations.clear();
+        self.states.clear();
         self.weights.clear();
         self.windows.clear();
     }
 
-    /// Copies the window of `episode` that begins with transition `start` into sequence `row`.
-    pub(super) fn fill(&mut self, row: usize, episode: &impl Stretch, start: usize) {
+    /// Copies the window of `episode` that begins with transition `start` into sequence `row`; the rows before
+    /// it have been filled. Up to `burn_in` steps before the window come along, and what is stored of the
+    /// memory before them.
+    pub(super) fn fill(&mut self, row: usize, episode: &impl Stretch, start: usize, burn_in: usize) {
+        if burn_in > 0 {
+            let before = start.min(burn_in);
+            self.burn_in.push(before);
+            for index in start - before..start {
+                self.burn_in_observations.extend_from_slice(episode.observation(index).0);
+            }
+        }
+        self.states.extend_from_slice(episode.state(start - start.min(burn_in)));
         let steps = (episode.len() - start).min(self.time);
         for t in 0..=steps {
             let slot = row * (self.time + 1) + t;

@@ -33,6 +33,8 @@ trait Stretch {
     fn end(&self) -> End;
     /// Observation and action mask number `index`, `0..=len`.
     fn observation(&self, index: usize) -> (&[f32], &[bool]);
+    /// The memory before transition `index`, a multiple of the period; empty where none is stored.
+    fn state(&self, index: usize) -> &[f32];
     /// Action and reward of transition `index`, `0..len`.
     fn transition(&self, index: usize) -> (Action, f32);
 }
@@ -56,7 +58,8 @@ pub struct EmptyReplay;
 ///   padding marked as not valid, so that early deaths are learned from too.
 #[derive(Clone, Debug)]
 pub struct SequenceReplay {
-    trace_length: usize,
+    windows: Windows,
+    burn_in: usize,
     num_actions: usize,
     features: usize,
     finished: EpisodeRing,
@@ -78,13 +81,35 @@ impl SequenceReplay {
         num_actions: usize,
     ) -> Self {
         assert!(capacity > 0 && trace_length > 0, "a replay holds at least one transition");
+        let windows = Windows { trace_length, period: 1 };
         Self {
-            trace_length,
+            windows,
+            burn_in: 0,
             num_actions,
             features,
-            finished: EpisodeRing::new(capacity, trace_length, features, num_actions),
-            running: vec![RunningEpisode::new(features, num_actions); num_envs],
+            finished: EpisodeRing::new(capacity, windows, features, num_actions),
+            running: vec![RunningEpisode::new(features, num_actions, windows.period); num_envs],
         }
+    }
+
+    /// The same replay, empty, whose windows begin only every `period` steps of an episode, and bring along
+    /// up to `burn_in` steps before them (R2D2, Kapturowski et al. 2019, sections 2.3 and 3).
+    ///
+    /// # Panics
+    ///
+    /// Where `period` is 0, or larger than the sequences are long: some steps would be in none.
+    #[must_use]
+    pub fn windowed(self, period: usize, burn_in: usize) -> Self {
+        let reach = 1..=self.windows.trace_length;
+        assert!(reach.contains(&period), "windows begin at different steps and leave none out");
+        let Self { num_actions, features, .. } = self;
+        let windows = Windows { period, ..self.windows };
+        let mut finished = EpisodeRing::new(self.finished.capacity(), windows, features, num_actions);
+        if let Some(priorities) = self.finished.priorities() {
+            finished.prioritise(priorities.emptied(finished.capacity()));
+        }
+        let running = vec![RunningEpisode::new(features, num_actions, period); self.running.len()];
+        Self { windows, burn_in, num_actions, features, finished, running }
     }
 
     /// The same replay, empty, whose windows are drawn in proportion to a power `alpha` of their errors, with
@@ -93,10 +118,9 @@ impl SequenceReplay {
     /// Running episodes have no priorities; they are drawn from only until the first episode is stored.
     #[must_use]
     pub fn prioritised(self, alpha: f64, beta: f64) -> Self {
-        let Self { trace_length, num_actions, features, .. } = self;
-        let (capacity, num_envs) = (self.finished.capacity(), self.running.len());
-        let mut replay = Self::new(capacity, trace_length, num_envs, features, num_actions);
-        replay.finished.prioritise(Priorities::new(capacity, alpha, beta));
+        let (period, burn_in) = (self.windows.period, self.burn_in);
+        let mut replay = self.windowed(period, burn_in);
+        replay.finished.prioritise(Priorities::new(replay.finished.capacity(), alpha, beta));
         replay
     }
 
@@ -112,6 +136,14 @@ impl SequenceReplay {
 
     /// Stores one step of every environment: the actions taken and what they led to.
     pub fn record(&mut self, actions: &[Action], step: &Step<'_>) {
+        self.record_with_states(actions, step, &[]);
+    }
+
+    /// [`record`](Self::record), together with the memory that each environment's agent had before it saw the
+    /// observation on which it acted: `[num_envs, width]`, or empty to store none. Either every step of a
+    /// replay is recorded with states, or none is.
+    pub fn record_with_states(&mut self, actions: &[Action], step: &Step<'_>, states: &[f32]) {
+        let width = states.len() / actions.len().max(1);
         for (env, &action) in actions.iter().enumerate() {
             let end = match (step.terminated[env], step.truncated[env]) {
                 (true, _) => End::Terminated,
@@ -120,6 +152,7 @@ impl SequenceReplay {
             };
             let running = &mut self.running[env];
             let (observation, mask) = step.outcome(env);
+            running.remember(&states[env * width..][..width]);
             running.push(action, step.rewards[env], observation, mask, end);
             if end == End::Open {
                 // An episode without an end must not grow for ever: what fits the ring goes there.
@@ -153,7 +186,7 @@ impl SequenceReplay {
 
     /// The number of steps of a sampled sequence.
     pub fn trace_length(&self) -> usize {
-        self.trace_length
+        self.windows.trace_length
     }
 
     /// Draws `batch_size` sequences with replacement into `batch`, whose memory is used again: each window
@@ -173,7 +206,7 @@ impl SequenceReplay {
         if finished + running == 0 {
             return Err(EmptyReplay);
         }
-        batch.clear(batch_size, self.trace_length, self.features, self.num_actions);
+        batch.clear(batch_size, self.windows.trace_length, self.features, self.num_actions);
         if finished > 0 && self.finished.priorities().is_some() {
             self.sample_by_priority(rng, batch);
             return Ok(());
@@ -182,10 +215,10 @@ impl SequenceReplay {
             let window = rng.random_range(0..finished + running);
             if window < finished {
                 let (episode, start) = self.finished.window(window);
-                batch.fill(row, &episode, start);
+                batch.fill(row, &episode, start, self.burn_in);
             } else {
                 let (episode, start) = self.running_window(window - finished);
-                batch.fill(row, episode, start);
+                batch.fill(row, episode, start, self.burn_in);
             }
         }
         Ok(())
@@ -200,7 +233,7 @@ impl SequenceReplay {
             let (number, weight) =
                 self.finished.draw(rng.random(), windows).expect("every stored window has a priority");
             let (episode, start) = self.finished.window_from(number).expect("the window is stored");
-            batch.fill(row, &episode, start);
+            batch.fill(row, &episode, start, self.burn_in);
             batch.windows.push(WindowId(number));
             weights.push(weight);
         }
@@ -228,14 +261,14 @@ impl SequenceReplay {
     }
 
     fn windows_of(&self, episode: &RunningEpisode) -> u64 {
-        windows(episode.len(), self.trace_length)
+        self.windows.count(episode.len())
     }
 
     fn running_window(&self, mut window: u64) -> (&RunningEpisode, usize) {
         for episode in &self.running {
             let count = self.windows_of(episode);
             if window < count {
-                return (episode, window as usize);
+                return (episode, self.windows.start(window));
             }
             window -= count;
         }
@@ -243,8 +276,37 @@ impl SequenceReplay {
     }
 }
 
-/// How many different windows of `trace_length` steps a stretch of `len` steps has; one, padded, where it
-/// is shorter.
-fn windows(len: usize, trace_length: usize) -> u64 {
-    if len == 0 { 0 } else { (len.saturating_sub(trace_length) + 1) as u64 }
+/// Which windows a stretch of experience has.
+#[derive(Clone, Copy, Debug)]
+struct Windows {
+    /// The number of steps of a window.
+    trace_length: usize,
+    /// A window begins at every so many-th step, from the first; at most the trace length, so that every window
+    /// has a step and every step a window.
+    period: usize,
+}
+
+impl Windows {
+    /// How many windows a stretch of `len` steps has: as many as it takes until the last step is in one. The
+    /// last window is padded where it reaches beyond the stretch.
+    fn count(self, len: usize) -> u64 {
+        if len == 0 { 0 } else { (len.saturating_sub(self.trace_length).div_ceil(self.period) + 1) as u64 }
+    }
+
+    /// The transition with which window `index` of a stretch begins.
+    fn start(self, index: u64) -> usize {
+        index as usize * self.period
+    }
+
+    /// The transitions with which the windows of a stretch of `len` steps begin.
+    fn starts(self, len: usize) -> impl Iterator<Item = usize> {
+        (0..self.count(len)).map(move |window| self.start(window))
+    }
+}
+
+/// The state before transition `index` of a stretch of `len` among its `states`, one every `period`.
+fn state_row(states: &[f32], index: usize, len: usize, period: usize) -> &[f32] {
+    debug_assert!(states.is_empty() || index.is_multiple_of(period), "no state was stored before {index}");
+    let width = states.len() / len.div_ceil(period).max(1);
+    &states[index / period * width..][..width]
 }

@@ -24,6 +24,11 @@ impl Priorities {
         Self { alpha, beta, tree: SumTree::new(capacity), largest: None }
     }
 
+    /// The same, of a ring of `capacity` in which nothing is stored.
+    pub(super) fn emptied(&self, capacity: usize) -> Self {
+        Self::new(capacity, self.alpha, self.beta)
+    }
+
     /// A window now begins in `slot`.
     pub(super) fn enter(&mut self, slot: usize) {
         self.set(slot, self.largest.unwrap_or(1.0));

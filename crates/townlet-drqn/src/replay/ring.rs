@@ -6,7 +6,7 @@ use townlet_env::Action;
 
 use super::priorities::Priorities;
 use super::running::RunningEpisode;
-use super::{End, Stretch, windows};
+use super::{End, Stretch, Windows, state_row};
 
 /// `capacity` transitions in one block of memory, cut into episodes.
 ///
@@ -14,7 +14,7 @@ use super::{End, Stretch, windows};
 #[derive(Clone, Debug)]
 pub(super) struct EpisodeRing {
     capacity: usize,
-    trace_length: usize,
+    windows: Windows,
     features: usize,
     num_actions: usize,
     /// The observation before each transition, `[capacity, features]`.
@@ -44,13 +44,15 @@ struct StoredEpisode {
     /// before a transition.
     last_observation: Box<[f32]>,
     last_mask: Box<[bool]>,
+    /// As in a running episode.
+    states: Box<[f32]>,
 }
 
 impl EpisodeRing {
-    pub(super) fn new(capacity: usize, trace_length: usize, features: usize, num_actions: usize) -> Self {
+    pub(super) fn new(capacity: usize, windows: Windows, features: usize, num_actions: usize) -> Self {
         Self {
             capacity,
-            trace_length,
+            windows,
             features,
             num_actions,
             observations: vec![0.0; capacity * features],
@@ -99,8 +101,8 @@ impl EpisodeRing {
         while self.len() + len > self.capacity {
             let dropped = self.episodes.pop_front();
             if let (Some(dropped), Some(priorities)) = (dropped, &mut self.priorities) {
-                for window in 0..windows(dropped.len, self.trace_length) {
-                    priorities.leave(slot(dropped.first + window, self.capacity));
+                for start in self.windows.starts(dropped.len) {
+                    priorities.leave(slot(dropped.first + start as u64, self.capacity));
                 }
             }
         }
@@ -119,14 +121,15 @@ impl EpisodeRing {
             first_window: self.next_window,
             last_observation: observation.into(),
             last_mask: mask.into(),
+            states: episode.states.as_slice().into(),
         });
         if let Some(priorities) = &mut self.priorities {
-            for window in 0..windows(len, self.trace_length) {
-                priorities.enter(slot(self.next + window, self.capacity));
+            for start in self.windows.starts(len) {
+                priorities.enter(slot(self.next + start as u64, self.capacity));
             }
         }
         self.next += len as u64;
-        self.next_window += windows(len, self.trace_length);
+        self.next_window += self.windows.count(len);
     }
 
     /// The episode of window `index`, `0..num_windows`, and the transition with which the window begins.
@@ -134,7 +137,8 @@ impl EpisodeRing {
         let number = self.episodes[0].first_window + index;
         let after = self.episodes.partition_point(|episode| episode.first_window <= number);
         let episode = &self.episodes[after - 1];
-        (StoredStretch { ring: self, episode }, (number - episode.first_window) as usize)
+        let start = self.windows.start(number - episode.first_window);
+        (StoredStretch { ring: self, episode }, start)
     }
 
     /// A window drawn by priority with `draw` in [0, 1): the number of its first transition, and its
@@ -205,6 +209,10 @@ impl Stretch for StoredStretch<'_> {
             &self.ring.observations[slot * features..][..features],
             &self.ring.masks[slot * actions..][..actions],
         )
+    }
+
+    fn state(&self, index: usize) -> &[f32] {
+        state_row(&self.episode.states, index, self.episode.len, self.ring.windows.period)
     }
 
     fn transition(&self, index: usize) -> (Action, f32) {

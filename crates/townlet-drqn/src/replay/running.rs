@@ -2,7 +2,7 @@
 
 use townlet_env::Action;
 
-use super::{End, Stretch};
+use super::{End, Stretch, state_row};
 
 /// The steps of one environment since its episode began.
 #[derive(Clone, Debug)]
@@ -15,11 +15,15 @@ pub(super) struct RunningEpisode {
     pub(super) masks: Vec<bool>,
     pub(super) actions: Vec<Action>,
     pub(super) rewards: Vec<f32>,
+    /// The memory before every `period`-th transition, from the first: `[len / period rounded up, width]`;
+    /// empty where none is stored.
+    pub(super) states: Vec<f32>,
+    period: usize,
     end: End,
 }
 
 impl RunningEpisode {
-    pub(super) fn new(features: usize, num_actions: usize) -> Self {
+    pub(super) fn new(features: usize, num_actions: usize, period: usize) -> Self {
         Self {
             features,
             num_actions,
@@ -27,6 +31,8 @@ impl RunningEpisode {
             masks: Vec::new(),
             actions: Vec::new(),
             rewards: Vec::new(),
+            states: Vec::new(),
+            period,
             end: End::Open,
         }
     }
@@ -37,9 +43,17 @@ impl RunningEpisode {
         self.masks.clear();
         self.actions.clear();
         self.rewards.clear();
+        self.states.clear();
         self.end = End::Open;
         self.observations.extend_from_slice(observation);
         self.masks.extend_from_slice(mask);
+    }
+
+    /// The memory before the transition that is pushed next.
+    pub(super) fn remember(&mut self, state: &[f32]) {
+        if self.len().is_multiple_of(self.period) {
+            self.states.extend_from_slice(state);
+        }
     }
 
     pub(super) fn push(&mut self, action: Action, reward: f32, observation: &[f32], mask: &[bool], end: End) {
@@ -65,6 +79,10 @@ impl Stretch for RunningEpisode {
             &self.observations[index * self.features..][..self.features],
             &self.masks[index * self.num_actions..][..self.num_actions],
         )
+    }
+
+    fn state(&self, index: usize) -> &[f32] {
+        state_row(&self.states, index, self.len(), self.period)
     }
 
     fn transition(&self, index: usize) -> (Action, f32) {
