@@ -198,7 +198,9 @@ fn an_actor_acts_alike_on_both_paths(device: &Device) {
         let [kernels, composed] = actors.each_mut().map(|actor| actor.values(&observations).to_vec());
         assert!(largest_difference(&kernels, &composed) < CLOSE, "step {step}");
         let ended: Vec<bool> = (0..5).map(|env| (env + step) % 3 == 0).collect();
-        actors.iter_mut().for_each(|actor| actor.forget(&ended));
+        for actor in &mut actors {
+            actor.forget(&ended);
+        }
     }
     let [kernels, composed] = actors.map(|actor| actor.state());
     assert!(largest_difference(&values(kernels.cell), &values(composed.cell)) < CLOSE);
