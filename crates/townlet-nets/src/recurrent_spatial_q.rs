@@ -166,7 +166,10 @@ impl RecurrentSpatialQNetwork {
     #[must_use]
     pub fn step(self, optimizer: &mut ModuleOptimizer, rate: f64, gradients: GradientsParams) -> Self {
         self.fused.forget();
-        optimizer.step(rate, self, gradients)
+        let stepped = optimizer.step(rate, self, gradients);
+        // Whoever steps has threads awake; whoever acts or learns next finds the parameters packed.
+        stepped.packed();
+        stepped
     }
 
     /// The memory with which `batch` episodes start.
