@@ -25,10 +25,11 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use townlet_drqn::{
-    Actor, DrqnConfig, EpsilonSchedule, Learner, Loss, SequenceBatch, TargetEstimator, Trainer,
+    Actor, DrqnConfig, EpsilonSchedule, Learner, Loss, SequenceBatch, TargetEstimator, TrainError, Trainer,
     UpdateSchedule,
 };
 use townlet_env::{Action, Level, Town, stream};
+use townlet_nets::device::in_pool;
 use townlet_nets::{Backend, RecurrentSpatialQConfig};
 
 /// The `townlet` program's allocator, so that what is measured here is what the program does.
@@ -252,16 +253,18 @@ fn run_loop(device: &Device, settings: Settings, agents: usize, seconds: f64) ->
     };
     let town = Town::new(Level::builtin("pomdp")?, agents)?;
     let mut trainer = Trainer::new(town, &network()?, config, 1, device)?;
-    while trainer.progress().updates < FEWEST as u64 {
-        trainer.round(&mut ())?;
-    }
-    pace(&mut trainer, seconds * WARM_UP)?;
-    let [steps, updates] = pace(&mut trainer, seconds)?;
+    let [steps, updates] = in_pool(device, || {
+        while trainer.progress().updates < FEWEST as u64 {
+            trainer.round(&mut ())?;
+        }
+        pace(&mut trainer, seconds * WARM_UP)?;
+        pace(&mut trainer, seconds)
+    })?;
     Ok(json!({ "steps_per_second": steps, "updates_per_second": updates }))
 }
 
 /// Environment steps and updates a second, over so many seconds and at least a few updates.
-fn pace(trainer: &mut Trainer<Town>, seconds: f64) -> Outcome<[f64; 2]> {
+fn pace(trainer: &mut Trainer<Town>, seconds: f64) -> Result<[f64; 2], TrainError> {
     let from = *trainer.progress();
     let start = Instant::now();
     let updated = |trainer: &Trainer<Town>| trainer.progress().updates - from.updates;

@@ -3,6 +3,7 @@
 use burn::tensor::Device;
 use thiserror::Error;
 use townlet_env::{Action, Step, StepError, VectorEnv, stream};
+use townlet_nets::device::in_pool;
 use townlet_nets::{Actor, RecurrentSpatialQConfig};
 
 use crate::config::{ConfigError, DrqnConfig, Sampling, StartState};
@@ -260,14 +261,24 @@ impl<E: VectorEnv + Send> Trainer<E> {
 
     /// Trains until at least `steps` environment steps have been taken in all.
     ///
+    /// The whole loop runs on a thread of the pool, so that no thread has to be woken for an update; a loop of
+    /// [`round`](Self::round)s gains the same from [`in_pool`].
+    ///
     /// # Errors
     ///
     /// As [`round`](Self::round).
-    pub fn train(&mut self, steps: u64, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
-        while self.book.progress.steps < steps {
-            self.round(observer)?;
-        }
-        self.finish(observer)
+    pub fn train(
+        &mut self,
+        steps: u64,
+        observer: &mut (impl TrainObserver<E> + Send),
+    ) -> Result<(), TrainError> {
+        let device = self.study.learner.target().device();
+        in_pool(&device, || {
+            while self.book.progress.steps < steps {
+                self.round(observer)?;
+            }
+            self.finish(observer)
+        })
     }
 
     /// One step of every environment, and the updates that are due after it.

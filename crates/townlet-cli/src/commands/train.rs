@@ -9,6 +9,7 @@ use clap::{Args, value_parser};
 use townlet_drqn::{EpisodeReport, TrainObserver, Trainer, UpdateReport};
 use townlet_env::Town;
 use townlet_nets::Backend;
+use townlet_nets::device::in_pool;
 use tracing::{debug, info};
 
 use super::MAX_SEED;
@@ -91,8 +92,8 @@ impl Arguments {
 
         let started = Instant::now();
         let mut record = Record::new(EpisodeLog::create(&run.episodes_file())?);
-        let trained =
-            train(&mut trainer, &mut record, ProgressDisplay::new(config.budget, self.quiet), config.budget);
+        let display = ProgressDisplay::new(config.budget, self.quiet);
+        let trained = in_pool(&device, || train(&mut trainer, &mut record, display, config.budget));
         // Whatever went wrong, what there is goes to disk.
         let logged = record.log.flush();
         let steps = trainer.progress().steps;
