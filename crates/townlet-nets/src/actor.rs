@@ -59,6 +59,20 @@ impl Memory {
     fn zeros(len: usize) -> Self {
         Self { hidden: vec![0.0; len], cell: vec![0.0; len] }
     }
+
+    /// Reads a state back to the host.
+    fn of(state: &LstmState) -> Self {
+        let read = |tensor: &Tensor<2>| tensor.to_data().iter::<f32>().collect();
+        Self { hidden: read(&state.hidden), cell: read(&state.cell) }
+    }
+
+    fn on(&self, device: &Device, num_envs: usize) -> LstmState {
+        let tensor = |values: &Vec<f32>| {
+            let shape = [num_envs, values.len() / num_envs];
+            Tensor::from_data(TensorData::new(values.clone(), shape), device)
+        };
+        LstmState { hidden: tensor(&self.hidden), cell: tensor(&self.cell) }
+    }
 }
 
 impl Actor {
@@ -147,14 +161,7 @@ impl Actor {
     /// The memory of every environment.
     pub fn state(&self) -> LstmState {
         match &self.mind {
-            Mind::Host(mind) => {
-                let hidden = mind.weights.architecture().hidden;
-                let tensor = |values: &Vec<f32>| {
-                    let data = TensorData::new(values.clone(), [self.num_envs, hidden]);
-                    Tensor::from_data(data, &self.device)
-                };
-                LstmState { hidden: tensor(&mind.memory.hidden), cell: tensor(&mind.memory.cell) }
-            }
+            Mind::Host(mind) => mind.memory.on(&self.device, self.num_envs),
             Mind::Device(mind) => mind.state.clone(),
         }
     }
@@ -162,7 +169,7 @@ impl Actor {
     /// Writes the memory of every environment into `rows`, whose memory is used again: hidden state and cell
     /// state side by side, `[num_envs, 2 * hidden]`. A read-back where the network is not on a CPU.
     pub fn write_state(&self, rows: &mut Vec<f32>) {
-        let write = |rows: &mut Vec<f32>, hidden: &[f32], cell: &[f32]| {
+        let write = |rows: &mut Vec<f32>, Memory { hidden, cell }: &Memory| {
             rows.clear();
             let width = hidden.len() / self.num_envs;
             for (hidden, cell) in hidden.chunks_exact(width).zip(cell.chunks_exact(width)) {
@@ -171,24 +178,16 @@ impl Actor {
             }
         };
         match &self.mind {
-            Mind::Host(mind) => write(rows, &mind.memory.hidden, &mind.memory.cell),
-            Mind::Device(mind) => {
-                let read = |tensor: &Tensor<2>| tensor.to_data().iter::<f32>().collect::<Vec<_>>();
-                write(rows, &read(&mind.state.hidden), &read(&mind.state.cell));
-            }
+            Mind::Host(mind) => write(rows, &mind.memory),
+            Mind::Device(mind) => write(rows, &Memory::of(&mind.state)),
         }
     }
 
     fn remember(&mut self, from: &LstmState) {
-        let read = |tensor: &Tensor<2>| tensor.to_data().iter::<f32>().collect::<Vec<_>>();
-        let (hidden, cell) = (read(&from.hidden), read(&from.cell));
+        let memory = Memory::of(from);
         match &mut self.mind {
-            Mind::Host(mind) => mind.memory = Memory { hidden, cell },
-            Mind::Device(mind) => {
-                let shape = from.hidden.dims();
-                let tensor = |values| Tensor::from_data(TensorData::new(values, shape), &self.device);
-                mind.state = LstmState { hidden: tensor(hidden), cell: tensor(cell) };
-            }
+            Mind::Host(mind) => mind.memory = memory,
+            Mind::Device(mind) => mind.state = memory.on(&self.device, self.num_envs),
         }
     }
 }
