@@ -6,9 +6,9 @@ use rayon::ThreadPoolBuilder;
 use townlet_drqn::{Actor, DrqnConfig, EpsilonSchedule, Sampling, Trainer, UpdateSchedule};
 use townlet_env::probes::{DelayedTMaze, PassiveTMaze, ProbeEnv};
 use townlet_env::{Action, Level, Town, VectorEnv};
-use townlet_nets::{LstmState, RecurrentSpatialQConfig, StateDict, state_dict};
+use townlet_nets::{QNetworkConfig, QState, StateDict, state_dict};
 
-use crate::case::{CLOSE, cases, largest_difference, values};
+use crate::case::{CLOSE, cases, largest_difference, parts};
 use crate::small;
 
 cases![
@@ -21,17 +21,17 @@ cases![
     learning_beside_acting_does_not_depend_on_which_is_faster,
 ];
 
-fn state(actor: LstmState) -> Vec<f32> {
-    [values(actor.hidden), values(actor.cell)].concat()
+fn state(actor: &QState) -> Vec<f32> {
+    parts(actor).concat()
 }
 
 fn memory_is_wiped_exactly_where_an_episode_ends(device: &Device) {
     let layout = small::layout();
     let mut actor = Actor::new(&small::network(layout.clone()).init(1, device), 3);
     actor.values(&small::numbers("see", 3 * layout.len()));
-    let before = values(actor.state().hidden.clone());
+    let [before, _] = parts(&actor.state()).try_into().expect("hidden and cell");
     actor.forget(&[false, true, false]);
-    let after = values(actor.state().hidden.clone());
+    let [after, _] = parts(&actor.state()).try_into().expect("hidden and cell");
     let hidden = after.len() / 3;
     assert_eq!(before[..hidden], after[..hidden]);
     assert_eq!(after[hidden..2 * hidden], vec![0.0; hidden]);
@@ -44,9 +44,9 @@ fn a_new_network_keeps_the_memory(device: &Device) {
     let config = small::network(layout.clone());
     let mut actor = Actor::new(&config.init(1, device), 2);
     actor.values(&small::numbers("see", 2 * layout.len()));
-    let before = state(actor.state());
+    let before = state(&actor.state());
     actor.set_network(&config.init(2, device));
-    assert_eq!(state(actor.state()), before);
+    assert_eq!(state(&actor.state()), before);
 }
 
 /// Steps a trainer with updates at every step, and beside it an actor that has the same network at every
@@ -74,18 +74,15 @@ fn acting_memory_survives_updates(device: &Device) {
             // Every episode of this maze lasts corridor + delay + 3 = 6 steps.
             twin.forget(&[true, true]);
         }
-        let difference = largest_difference(&state(trainer.actor().state()), &state(twin.state()));
+        let difference = largest_difference(&state(&trainer.actor().state()), &state(&twin.state()));
         assert!(difference <= CLOSE, "after round {round} the memories differ by {difference}");
     }
     assert!(trainer.progress().updates > 8, "there must have been updates: {:?}", trainer.progress());
     assert_eq!(trainer.progress().episodes, 4);
 }
 
-fn network_for(env: &impl VectorEnv) -> RecurrentSpatialQConfig {
-    RecurrentSpatialQConfig {
-        num_actions: env.num_actions(),
-        ..small::network(env.observation_layout().clone())
-    }
+fn network_for(env: &impl VectorEnv) -> QNetworkConfig {
+    QNetworkConfig { num_actions: env.num_actions(), ..small::network(env.observation_layout().clone()) }
 }
 
 /// Notes every action that was taken against the mask it was taken under.

@@ -8,7 +8,7 @@ use townlet_drqn::{
     Actor, DrqnConfig, Learner, Memory, Policy, RandomPolicy, SequenceBatch, SequenceReplay, StartState,
 };
 use townlet_env::{Level, Step, Town, VectorEnv, stream};
-use townlet_nets::{Backend, LstmState, RecurrentSpatialQConfig, RecurrentSpatialQNetwork};
+use townlet_nets::{Backend, QNetwork, QNetworkConfig, QState};
 
 use crate::case::{CLOSE, cases, largest_difference, values};
 use crate::small;
@@ -30,8 +30,8 @@ struct Scene {
     observations: Vec<Vec<f32>>,
     /// The memory of the network that acted, before each step.
     states: Vec<Vec<f32>>,
-    online: RecurrentSpatialQNetwork,
-    target: RecurrentSpatialQNetwork,
+    online: QNetwork,
+    target: QNetwork,
     device: Device,
 }
 
@@ -90,7 +90,7 @@ impl Scene {
     /// The values that `network` has in the window from `start`, `[TIME + 1][3]`, unrolled by hand.
     fn unrolled(
         &self,
-        network: &RecurrentSpatialQNetwork,
+        network: &QNetwork,
         start: usize,
         start_state: StartState,
         burn_in: usize,
@@ -103,7 +103,7 @@ impl Scene {
             let half =
                 |range: &[f32]| Tensor::from_data(TensorData::new(range.to_vec(), [1, hidden]), &self.device);
             let stored = &self.states[from];
-            state = LstmState { hidden: half(&stored[..hidden]), cell: half(&stored[hidden..]) };
+            state = QState::new(vec![half(&stored[..hidden]), half(&stored[hidden..])]);
         }
         let mut found = Vec::new();
         for observation in &self.observations[from..=start + TIME] {
@@ -180,7 +180,7 @@ fn what_is_replayed_is_what_was_acted(device: &Device) {
             let mut town = Town::new(level, 2).expect("a valid level");
             let (layout, num_actions) = (town.observation_layout().clone(), town.num_actions());
             let features = layout.len();
-            let config = RecurrentSpatialQConfig { num_actions, ..small::network(layout) };
+            let config = QNetworkConfig { num_actions, ..small::network(layout) };
             let network = config.init(1, device);
             let online = config.init(1, &device.clone().autodiff());
             let mut actor = Actor::new(&network, 2);

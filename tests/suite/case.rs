@@ -1,7 +1,7 @@
 //! What a test case is.
 
 use burn::tensor::{Device, Tensor};
-use townlet_nets::Backend;
+use townlet_nets::{Backend, QState};
 
 /// A test: a function of a device that panics where something is wrong.
 #[derive(Clone, Copy)]
@@ -29,6 +29,11 @@ pub(crate) use cases;
 /// All values of a tensor, row-major.
 pub(crate) fn values<const D: usize>(tensor: Tensor<D>) -> Vec<f32> {
     tensor.into_data().iter::<f32>().collect()
+}
+
+/// A memory on the host, part by part.
+pub(crate) fn parts(state: &QState) -> Vec<Vec<f32>> {
+    state.parts().iter().cloned().map(values).collect()
 }
 
 /// The largest difference between two arrays of equal length.

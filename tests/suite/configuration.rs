@@ -8,7 +8,7 @@ use townlet_drqn::{
     TargetEstimator, TargetUpdate, Trainer, UpdateSchedule,
 };
 use townlet_env::{Level, Town, VectorEnv};
-use townlet_nets::{Backend, RecurrentSpatialQConfig, StateDict, state_dict};
+use townlet_nets::{Backend, CoreConfig, HeadConfig, QNetworkConfig, StateDict, state_dict};
 
 use crate::case::cases;
 use crate::small;
@@ -42,7 +42,7 @@ fn run(config: DrqnConfig, device: &Device) -> StateDict {
     let level = Level { step_limit: 7, ..Level::builtin("pomdp").expect("built in") };
     let town = Town::new(level, 2).expect("a valid level");
     let layout = town.observation_layout().clone();
-    let network = RecurrentSpatialQConfig { num_actions: town.num_actions(), ..small::network(layout) };
+    let network = QNetworkConfig { num_actions: town.num_actions(), ..small::network(layout) };
     let mut trainer = Trainer::new(town, &network, config, 1, device).expect("valid settings");
     trainer.train(120, &mut ()).expect("training goes on");
     assert!(trainer.progress().updates > 8, "{:?}", trainer.progress());
@@ -131,19 +131,21 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
 
 fn every_size_of_the_network_has_an_effect(device: &Device) {
     let base = small::network(small::layout());
-    let shapes = |config: &RecurrentSpatialQConfig| -> Vec<(String, Vec<usize>)> {
+    let shapes = |config: &QNetworkConfig| -> Vec<(String, Vec<usize>)> {
         state_dict(&config.init(1, device)).into_iter().map(|(name, array)| (name, array.shape)).collect()
     };
     let no_clock =
         townlet_env::ObservationLayout::builder().window(3).position().meters(3).affordance(2).build();
     let changes = [
-        ("layout", RecurrentSpatialQConfig { layout: no_clock, ..base.clone() }),
-        ("num_actions", RecurrentSpatialQConfig { num_actions: 4, ..base.clone() }),
-        ("hidden", RecurrentSpatialQConfig { hidden: 13, ..base.clone() }),
-        ("vision_channels", RecurrentSpatialQConfig { vision_channels: [4, 4], ..base.clone() }),
-        ("vision_features", RecurrentSpatialQConfig { vision_features: 9, ..base.clone() }),
-        ("encoder_features", RecurrentSpatialQConfig { encoder_features: 5, ..base.clone() }),
-        ("head_features", RecurrentSpatialQConfig { head_features: 9, ..base.clone() }),
+        ("core", QNetworkConfig { core: CoreConfig::Gru, ..base.clone() }),
+        ("head", QNetworkConfig { head: HeadConfig::Dueling, ..base.clone() }),
+        ("layout", QNetworkConfig { layout: no_clock, ..base.clone() }),
+        ("num_actions", QNetworkConfig { num_actions: 4, ..base.clone() }),
+        ("hidden", QNetworkConfig { hidden: 13, ..base.clone() }),
+        ("vision_channels", QNetworkConfig { vision_channels: [4, 4], ..base.clone() }),
+        ("vision_features", QNetworkConfig { vision_features: 9, ..base.clone() }),
+        ("encoder_features", QNetworkConfig { encoder_features: 5, ..base.clone() }),
+        ("head_features", QNetworkConfig { head_features: 9, ..base.clone() }),
     ];
     let covered: BTreeSet<String> = changes.iter().map(|(key, _)| (*key).to_owned()).collect();
     let json = serde_json::to_value(&base).expect("sizes can be written");

@@ -2,11 +2,11 @@
 
 use burn::tensor::{Device, Tensor, TensorData};
 use townlet_drqn::{
-    Actor, DrqnConfig, EpsilonSchedule, Memory, RecurrentPolicy, Trainer, UpdateSchedule, evaluate,
+    Actor, DrqnConfig, EpsilonSchedule, Memory, NetworkPolicy, Trainer, UpdateSchedule, evaluate,
 };
 use townlet_env::VectorEnv;
 use townlet_env::probes::{Chain, DelayedTMaze, Probe, ProbeEnv};
-use townlet_nets::{Backend, RecurrentSpatialQConfig};
+use townlet_nets::{Backend, QNetworkConfig};
 
 use crate::case::{cases, values};
 
@@ -19,12 +19,12 @@ cases![
     the_chain_learns_its_exact_values skips TOO_SLOW,
 ];
 
-fn network(env: &impl VectorEnv, hidden: usize) -> RecurrentSpatialQConfig {
-    RecurrentSpatialQConfig {
+fn network(env: &impl VectorEnv, hidden: usize) -> QNetworkConfig {
+    QNetworkConfig {
         hidden,
         encoder_features: 16,
         head_features: 16,
-        ..RecurrentSpatialQConfig::new(env.observation_layout().clone(), env.num_actions())
+        ..QNetworkConfig::new(env.observation_layout().clone(), env.num_actions())
     }
 }
 
@@ -58,7 +58,7 @@ fn delayed_t_maze(memory: Memory, device: &Device) -> Trained {
     let network = trainer.learner().acting_network();
 
     let mut env = ProbeEnv::new(maze, 64);
-    let mut policy = RecurrentPolicy::new(&network, 64, 0.0, 0);
+    let mut policy = NetworkPolicy::new(&network, 64, 0.0, 0);
     let outcomes = evaluate(&mut env, &mut policy, 77, |_, _, _| {}).expect("the maze steps");
     let mean_return = outcomes.iter().map(|outcome| outcome.total_reward).sum::<f64>() / 64.0;
 

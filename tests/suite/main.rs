@@ -12,6 +12,7 @@ mod acting;
 mod burn_in;
 mod case;
 mod configuration;
+mod cores;
 mod gradients;
 mod learning;
 mod memory;
@@ -74,6 +75,7 @@ fn main() -> ExitCode {
         networks::CASES,
         weights::CASES,
         configuration::CASES,
+        cores::CASES,
         learning::CASES,
         recorded::CASES,
     ]

@@ -21,8 +21,8 @@ use townlet_drqn::{
 };
 use townlet_env::{ObservationLayout, trace};
 use townlet_nets::{
-    Array, Backend, FeedforwardQConfig, LstmState, RandomNetworkDistillationConfig, RecurrentSpatialQConfig,
-    RecurrentSpatialQNetwork, StateDict, load_state_dict, state_dict,
+    Array, Backend, FeedforwardQConfig, QNetwork, QNetworkConfig, QState, RandomNetworkDistillationConfig,
+    StateDict, load_state_dict, state_dict,
 };
 
 use crate::case::values;
@@ -331,12 +331,12 @@ fn check_network_file(path: &Path, way: Way, device: &Device, comparison: &mut C
 }
 
 /// The network that the recorded data is of.
-fn recorded_network() -> RecurrentSpatialQConfig {
+fn recorded_network() -> QNetworkConfig {
     let layout = ObservationLayout::builder().window(5).position().meters(8).affordance(14).build();
-    RecurrentSpatialQConfig::new(layout, 5)
+    QNetworkConfig::new(layout, 5)
 }
 
-fn load(path: &Path, which: &str, way: Way, device: &Device) -> Result<RecurrentSpatialQNetwork> {
+fn load(path: &Path, which: &str, way: Way, device: &Device) -> Result<QNetwork> {
     let file = RecordedFile::open(&path.with_file_name(format!("{which}.safetensors")))?;
     let network = load_state_dict(&recorded_network().init(0, device), &file.below(""))?;
     Ok(if way == Way::Composed { network.composed() } else { network })
@@ -358,8 +358,7 @@ fn unroll(
     let observations: Tensor<3> = file.tensor("observations", device)?;
     let [batch, time, features] = observations.dims();
     let zero = network.initial_state(batch);
-    let start =
-        LstmState { hidden: file.tensor("start_hidden", device)?, cell: file.tensor("start_cell", device)? };
+    let start = QState::new(vec![file.tensor("start_hidden", device)?, file.tensor("start_cell", device)?]);
     for (suffix, start) in [("", zero), ("_from_start", start)] {
         let (q, _) = network.forward(observations.clone(), start.clone());
         comparison.output(&format!("q{suffix}"), &values(q), file.get(&format!("q{suffix}"))?)?;
@@ -368,8 +367,8 @@ fn unroll(
         for t in 0..time {
             let step = observations.clone().slice([0..batch, t..t + 1, 0..features]);
             state = network.forward(step, state).1;
-            hidden.push(state.hidden.clone());
-            cell.push(state.cell.clone());
+            hidden.push(state.parts()[0].clone());
+            cell.push(state.parts()[1].clone());
         }
         for (name, states) in [("hidden", hidden), ("cell", cell)] {
             let name = format!("{name}{suffix}");

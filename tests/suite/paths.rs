@@ -10,11 +10,10 @@ use burn::tensor::{Device, Tensor};
 use townlet_drqn::{DrqnConfig, Learner, Memory, TargetEstimator};
 use townlet_env::{Level, ObservationLayout};
 use townlet_nets::{
-    Actor, Backend, LstmState, RecurrentSpatialQConfig, RecurrentSpatialQNetwork, StateDict, adam,
-    load_state_dict, state_dict,
+    Actor, Backend, QNetwork, QNetworkConfig, QState, StateDict, adam, load_state_dict, state_dict,
 };
 
-use crate::case::{CLOSE, cases, largest_difference, values};
+use crate::case::{CLOSE, cases, largest_difference, parts, values};
 use crate::small;
 
 cases![
@@ -31,11 +30,11 @@ cases![
 ];
 
 /// The network of every built-in level, and a small one with every kind of feature.
-fn networks() -> BTreeMap<String, RecurrentSpatialQConfig> {
+fn networks() -> BTreeMap<String, QNetworkConfig> {
     let mut networks: BTreeMap<_, _> = Level::builtin_names()
         .map(|name| {
             let layout = Level::builtin(name).expect("built in").observation_layout();
-            (name.to_owned(), RecurrentSpatialQConfig::new(layout, 5))
+            (name.to_owned(), QNetworkConfig::new(layout, 5))
         })
         .collect();
     networks.insert("small".to_owned(), small::network(small::layout()));
@@ -44,18 +43,15 @@ fn networks() -> BTreeMap<String, RecurrentSpatialQConfig> {
     networks
 }
 
-fn state(batch: usize, hidden: usize, device: &Device) -> LstmState {
-    LstmState {
-        hidden: small::tensor("hidden", [batch, hidden], device),
-        cell: small::tensor("cell", [batch, hidden], device),
-    }
+fn state(batch: usize, hidden: usize, device: &Device) -> QState {
+    QState::new(["hidden", "cell"].map(|name| small::tensor(name, [batch, hidden], device)).to_vec())
 }
 
 /// Values and the state after them.
-fn pass(network: &RecurrentSpatialQNetwork, layout: &ObservationLayout, device: &Device) -> Vec<f32> {
+fn pass(network: &QNetwork, layout: &ObservationLayout, device: &Device) -> Vec<f32> {
     let observations = small::tensor("observations", [3, 4, layout.len()], device);
     let (q, state) = network.forward(observations, state(3, network.hidden_size(), device));
-    [values(q), values(state.hidden), values(state.cell)].concat()
+    [values(q), parts(&state).concat()].concat()
 }
 
 fn both_paths_value_every_level_alike(device: &Device) {
@@ -132,15 +128,16 @@ fn both_paths_make_the_same_updates(device: &Device) {
 fn the_state_is_differentiated_on_both_paths(device: &Device) {
     let device = device.clone().autodiff();
     let layout = small::layout();
-    let gradients = |network: RecurrentSpatialQNetwork| {
+    let gradients = |network: QNetwork| {
         let start = state(3, network.hidden_size(), &device);
-        let [hidden, cell] = [start.hidden, start.cell].map(Tensor::require_grad);
-        let start = LstmState { hidden: hidden.clone(), cell: cell.clone() };
+        let start = start.map(Tensor::require_grad);
         let observations = small::tensor("observations", [3, 4, layout.len()], &device);
-        let (q, end) = network.forward(observations, start);
-        let sum = q.sum() + (end.hidden * 0.5).sum() + (end.cell * 0.25).sum();
+        let (q, end) = network.forward(observations, start.clone());
+        let [hidden, cell] = end.parts() else { panic!("an LSTM has two parts") };
+        let sum = q.sum() + (hidden.clone() * 0.5).sum() + (cell.clone() * 0.25).sum();
         let gradients = sum.backward();
-        [hidden, cell].map(|state| values(state.grad(&gradients).expect("the state is used"))).concat()
+        let gradient = |part: &Tensor<2>| values(part.grad(&gradients).expect("the state is used"));
+        start.parts().iter().flat_map(gradient).collect::<Vec<f32>>()
     };
     let network = small::network(layout.clone()).init(1, &device);
     let (kernels, composed) = (gradients(network.clone()), gradients(network.composed()));
@@ -203,7 +200,7 @@ fn an_actor_acts_alike_on_both_paths(device: &Device) {
         }
     }
     let [kernels, composed] = actors.map(|actor| actor.state());
-    assert!(largest_difference(&values(kernels.cell), &values(composed.cell)) < CLOSE);
+    assert!(largest_difference(&parts(&kernels).concat(), &parts(&composed).concat()) < CLOSE);
 }
 
 /// Two steps with one, a third with the other that has loaded the state: the same as three with either.
@@ -213,7 +210,7 @@ fn the_state_of_adam_is_burns(device: &Device) {
     let start = small::network(layout.clone()).init(1, &autodiff);
     let ours = || adam(1e-8);
     let burns = || AdamConfig::new().with_epsilon(1e-8).init();
-    let step = |network: RecurrentSpatialQNetwork, optimizer: &mut ModuleOptimizer| {
+    let step = |network: QNetwork, optimizer: &mut ModuleOptimizer| {
         let observations = small::tensor("observations", [3, 4, layout.len()], &autodiff);
         let (q, _) = network.forward(observations, network.initial_state(3));
         let gradients = GradientsParams::from_grads((q.clone() * q).sum().backward(), &network);

@@ -5,7 +5,7 @@
 
 use burn::tensor::Device;
 use townlet_drqn::{BootstrapActions, DrqnConfig, LastStep, Learner, Memory, SequenceBatch, TargetEstimator};
-use townlet_nets::{RecurrentSpatialQNetwork, load_state_dict, state_dict};
+use townlet_nets::{QNetwork, load_state_dict, state_dict};
 
 use crate::case::cases;
 use crate::small;
@@ -36,7 +36,7 @@ enum End {
 }
 
 /// A network that gives every observation the same values.
-fn constant(values: [f32; 3], device: &Device) -> RecurrentSpatialQNetwork {
+fn constant(values: [f32; 3], device: &Device) -> QNetwork {
     let network = small::network(small::layout()).init(1, device);
     let mut parameters = state_dict(&network);
     for (name, array) in &mut parameters {

@@ -4,22 +4,30 @@ use burn::tensor::{Device, Tensor, TensorData};
 use rand::RngExt;
 use townlet_drqn::{DrqnConfig, SequenceBatch};
 use townlet_env::{ObservationLayout, stream};
-use townlet_nets::RecurrentSpatialQConfig;
+use townlet_nets::{CoreConfig, HeadConfig, QNetworkConfig};
 
 /// A layout with every kind of feature that the town has, small.
 pub(crate) fn layout() -> ObservationLayout {
     ObservationLayout::builder().window(3).position().meters(3).affordance(2).hour().progress().build()
 }
 
+/// A network of every core with every head.
+pub(crate) fn networks() -> Vec<QNetworkConfig> {
+    let cores = [CoreConfig::Lstm, CoreConfig::Gru, CoreConfig::Frames { count: 3 }, CoreConfig::None];
+    let heads = [HeadConfig::Plain, HeadConfig::Dueling];
+    let of_core = |core| heads.map(|head| QNetworkConfig { core, head, ..network(layout()) });
+    cores.into_iter().flat_map(of_core).collect()
+}
+
 /// A network of a few thousand parameters over `layout`, with three actions.
-pub(crate) fn network(layout: ObservationLayout) -> RecurrentSpatialQConfig {
-    RecurrentSpatialQConfig {
+pub(crate) fn network(layout: ObservationLayout) -> QNetworkConfig {
+    QNetworkConfig {
         hidden: 12,
         vision_channels: [3, 4],
         vision_features: 8,
         encoder_features: 4,
         head_features: 8,
-        ..RecurrentSpatialQConfig::new(layout, 3)
+        ..QNetworkConfig::new(layout, 3)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use burn::tensor::{Device, Tensor};
 use townlet_drqn::{BootstrapActions, DrqnConfig, LastStep, Learner, Memory, SequenceBatch, TargetEstimator};
-use townlet_nets::RecurrentSpatialQNetwork;
+use townlet_nets::QNetwork;
 
 use crate::case::{CLOSE, cases, largest_difference, values};
 use crate::small;
@@ -22,8 +22,8 @@ cases![
 const DISCOUNT: f32 = 0.9;
 
 struct Scene {
-    online: RecurrentSpatialQNetwork,
-    target: RecurrentSpatialQNetwork,
+    online: QNetwork,
+    target: QNetwork,
     batch: SequenceBatch,
     device: Device,
 }
@@ -46,7 +46,7 @@ impl Scene {
     }
 
     /// Values of all five observations of both sequences, the state carried, `[2 * 5][3]`.
-    fn carried(&self, network: &RecurrentSpatialQNetwork) -> Vec<Vec<f32>> {
+    fn carried(&self, network: &QNetwork) -> Vec<Vec<f32>> {
         let network = burn::module::Module::valid(network);
         let (q, _) = network.forward(self.observations(), network.initial_state(2));
         values(q).chunks(3).map(<[f32]>::to_vec).collect()

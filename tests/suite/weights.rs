@@ -28,7 +28,7 @@ fn weights_survive_a_file(device: &Device) {
     let loaded = load_state_dict(&config.init(2, device), &read_weights(&path).expect("read")).expect("fits");
     assert!(state_dict(&loaded) == state_dict(&original));
     let observations = small::tensor("see", [2, 3, small::layout().len()], device);
-    let q = |network: &townlet_nets::RecurrentSpatialQNetwork| {
+    let q = |network: &townlet_nets::QNetwork| {
         values(network.forward(observations.clone(), network.initial_state(2)).0)
     };
     assert_eq!(q(&loaded), q(&original));

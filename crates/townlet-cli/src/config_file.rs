@@ -6,12 +6,14 @@ use anyhow::{Context, Result};
 use serde::Deserialize;
 use toml::{Table, Value};
 use townlet_drqn::DrqnConfig;
-use townlet_nets::RecurrentSpatialQConfig;
+use townlet_nets::{CoreConfig, HeadConfig, QNetworkConfig};
 
 use crate::toml_place::TomlText;
 
 /// The most that any size of the network may be; beyond it the parameters no longer fit a computer.
 const MAX_NETWORK_SIZE: usize = 16_384;
+/// The most observations that a stack of frames may hold.
+const MAX_FRAMES: usize = 64;
 /// The most transitions that a replay may keep.
 const MAX_REPLAY_CAPACITY: usize = 100_000_000;
 /// The most sequences of a batch, and the most steps of a sequence.
@@ -23,13 +25,15 @@ const MAX_BATCH_SIDE: usize = 65_536;
 struct ConfigFile {
     #[serde(rename = "learner")]
     _learner: DrqnConfig,
-    network: NetworkSizes,
+    network: NetworkSettings,
 }
 
-/// The sizes of the network that the file names.
+/// The settings of the network that the file names.
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-struct NetworkSizes {
+struct NetworkSettings {
+    core: Option<CoreConfig>,
+    head: Option<HeadConfig>,
     hidden: Option<usize>,
     vision_channels: Option<[usize; 2]>,
     vision_features: Option<usize>,
@@ -43,31 +47,32 @@ struct NetworkSizes {
 ///
 /// Where the file cannot be read, has a key that does not exist or a value that makes no sense: with file,
 /// line and key.
-pub(crate) fn apply(
-    path: &Path,
-    network: &mut RecurrentSpatialQConfig,
-    learner: &mut DrqnConfig,
-) -> Result<()> {
+pub(crate) fn apply(path: &Path, network: &mut QNetworkConfig, learner: &mut DrqnConfig) -> Result<()> {
     let text = std::fs::read_to_string(path)
         .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
     apply_text(&TomlText { path, text: &text }, network, learner)
 }
 
-fn apply_text(
-    text: &TomlText<'_>,
-    network: &mut RecurrentSpatialQConfig,
-    learner: &mut DrqnConfig,
-) -> Result<()> {
+fn apply_text(text: &TomlText<'_>, network: &mut QNetworkConfig, learner: &mut DrqnConfig) -> Result<()> {
     // Read twice: once as what it must be, which finds every mistake and its place, and once as a plain
     // table, which knows what was said and what was left out.
-    let ConfigFile { network: sizes, .. } = text.parse()?;
+    let ConfigFile { network: said_network, .. } = text.parse()?;
     let mut said: Table = text.parse()?;
 
-    network.hidden = sizes.hidden.unwrap_or(network.hidden);
-    network.vision_channels = sizes.vision_channels.unwrap_or(network.vision_channels);
-    network.vision_features = sizes.vision_features.unwrap_or(network.vision_features);
-    network.encoder_features = sizes.encoder_features.unwrap_or(network.encoder_features);
-    network.head_features = sizes.head_features.unwrap_or(network.head_features);
+    network.core = said_network.core.unwrap_or(network.core);
+    network.head = said_network.head.unwrap_or(network.head);
+    network.hidden = said_network.hidden.unwrap_or(network.hidden);
+    network.vision_channels = said_network.vision_channels.unwrap_or(network.vision_channels);
+    network.vision_features = said_network.vision_features.unwrap_or(network.vision_features);
+    network.encoder_features = said_network.encoder_features.unwrap_or(network.encoder_features);
+    network.head_features = said_network.head_features.unwrap_or(network.head_features);
+    if let CoreConfig::Frames { count } = network.core
+        && !(2..=MAX_FRAMES).contains(&count)
+    {
+        let fault =
+            format!("expected 2 to {MAX_FRAMES} frames, found {count}; one frame is the kind \"none\"");
+        return Err(text.fault("network.core.count", &fault));
+    }
     if let Some((key, size)) = network_sizes(network).find(|(_, size)| !(1..=MAX_NETWORK_SIZE).contains(size))
     {
         return Err(text.fault(key, &format!("expected 1 to {MAX_NETWORK_SIZE}, found {size}")));
@@ -100,7 +105,7 @@ fn check_limits(learner: &DrqnConfig) -> Result<(), (&'static str, String)> {
     }
 }
 
-fn network_sizes(network: &RecurrentSpatialQConfig) -> impl Iterator<Item = (&'static str, usize)> {
+fn network_sizes(network: &QNetworkConfig) -> impl Iterator<Item = (&'static str, usize)> {
     let [first, second] = network.vision_channels;
     [
         ("network.hidden", network.hidden),
@@ -134,7 +139,7 @@ mod tests {
     use super::*;
     use crate::run_config::{default_learner, default_network};
 
-    fn applied(text: &str) -> Result<(RecurrentSpatialQConfig, DrqnConfig)> {
+    fn applied(text: &str) -> Result<(QNetworkConfig, DrqnConfig)> {
         let mut network = default_network(&Level::builtin("pomdp")?);
         let mut learner = default_learner(64);
         apply_text(&TomlText { path: Path::new("a.toml"), text }, &mut network, &mut learner)?;

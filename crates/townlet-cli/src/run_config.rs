@@ -6,7 +6,7 @@
 use serde::{Deserialize, Serialize};
 use townlet_drqn::{DrqnConfig, EpsilonSchedule, Loss, TargetEstimator, UpdateSchedule};
 use townlet_env::{Level, Town};
-use townlet_nets::{Backend, RecurrentSpatialQConfig};
+use townlet_nets::{Backend, QNetworkConfig};
 
 /// Everything that decides the outcome of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -23,7 +23,7 @@ pub(crate) struct RunConfig {
     /// How long it was to last.
     pub(crate) budget: Budget,
     /// The sizes of the network.
-    pub(crate) network: RecurrentSpatialQConfig,
+    pub(crate) network: QNetworkConfig,
     /// The settings of the learner.
     pub(crate) learner: DrqnConfig,
     /// The world.
@@ -101,8 +101,8 @@ pub(crate) fn fitted_learner(agents: usize, budget: Budget, step_limit: u32) -> 
 }
 
 /// The standard network for agents in `level`.
-pub(crate) fn default_network(level: &Level) -> RecurrentSpatialQConfig {
-    RecurrentSpatialQConfig::new(level.observation_layout(), Town::ACTION_NAMES.len())
+pub(crate) fn default_network(level: &Level) -> QNetworkConfig {
+    QNetworkConfig::new(level.observation_layout(), Town::ACTION_NAMES.len())
 }
 
 #[cfg(test)]

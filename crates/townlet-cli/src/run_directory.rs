@@ -7,9 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use serde_json::json;
-use townlet_nets::{
-    Backend, RecurrentSpatialQNetwork, load_state_dict, read_weights, state_dict, write_safetensors,
-};
+use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict, write_safetensors};
 
 use crate::run_config::RunConfig;
 use crate::toml_place::TomlText;
@@ -115,12 +113,7 @@ impl RunDirectory {
     /// # Errors
     ///
     /// Where they cannot be written. An older file is still there then, unchanged.
-    pub(crate) fn save_weights(
-        &self,
-        network: &RecurrentSpatialQNetwork,
-        config: &RunConfig,
-        steps: u64,
-    ) -> Result<()> {
+    pub(crate) fn save_weights(&self, network: &QNetwork, config: &RunConfig, steps: u64) -> Result<()> {
         let facts = json!({
             "format": WEIGHTS_FORMAT,
             "level": config.level.name,
@@ -137,11 +130,7 @@ impl RunDirectory {
     /// # Errors
     ///
     /// Where the backend cannot be used, or the weights are missing, damaged, or another network's.
-    pub(crate) fn load_network(
-        &self,
-        config: &RunConfig,
-        backend: Backend,
-    ) -> Result<RecurrentSpatialQNetwork> {
+    pub(crate) fn load_network(&self, config: &RunConfig, backend: Backend) -> Result<QNetwork> {
         let device = backend.device()?;
         let file = self.weights_file();
         let weights = read_weights(&file)?;

@@ -7,7 +7,7 @@ use std::hint::black_box;
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use townlet_drqn::{DrqnConfig, Learner, Policy, RandomPolicy, SequenceBatch, SequenceReplay};
 use townlet_env::{Level, Town, VectorEnv, stream};
-use townlet_nets::{Backend, RecurrentSpatialQConfig};
+use townlet_nets::{Backend, QNetworkConfig};
 
 /// A replay of 100,000 transitions, full of random play.
 fn replay(town: &mut Town, trace_length: usize) -> SequenceReplay {
@@ -54,7 +54,7 @@ fn learning(criterion: &mut Criterion) {
                 continue;
             }
         };
-        let network = RecurrentSpatialQConfig::new(town.observation_layout().clone(), town.num_actions());
+        let network = QNetworkConfig::new(town.observation_layout().clone(), town.num_actions());
         let mut group = criterion.benchmark_group(format!("update/{backend}"));
         group.sample_size(20);
         for (batch_size, trace_length) in shapes {

@@ -30,7 +30,7 @@ use townlet_drqn::{
 };
 use townlet_env::{Action, Level, Town, stream};
 use townlet_nets::device::in_pool;
-use townlet_nets::{Backend, RecurrentSpatialQConfig};
+use townlet_nets::{Backend, QNetworkConfig};
 
 /// The `townlet` program's allocator, so that what is measured here is what the program does.
 #[global_allocator]
@@ -140,9 +140,9 @@ fn check(steps: usize, seconds: f64) -> Outcome<()> {
 }
 
 /// The network of the `pomdp` level, in its standard sizes.
-fn network() -> Outcome<RecurrentSpatialQConfig> {
+fn network() -> Outcome<QNetworkConfig> {
     let layout = Level::builtin("pomdp")?.observation_layout();
-    Ok(RecurrentSpatialQConfig::new(layout, Town::ACTION_NAMES.len()))
+    Ok(QNetworkConfig::new(layout, Town::ACTION_NAMES.len()))
 }
 
 /// Updates of plain DRQN, all from one batch.
@@ -165,7 +165,7 @@ fn train(device: &Device, path: Path, [batch, time]: [usize; 2], seconds: f64) -
 }
 
 /// Random sequences of full length, of which one step in fifty ends its episode.
-fn sequences(network: &RecurrentSpatialQConfig, batch: usize, time: usize) -> SequenceBatch {
+fn sequences(network: &QNetworkConfig, batch: usize, time: usize) -> SequenceBatch {
     let (features, num_actions) = (network.layout.len(), network.num_actions);
     let mut rng = stream(1, "peer", 0, 0);
     let mut action_masks: Vec<bool> =

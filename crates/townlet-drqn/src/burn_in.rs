@@ -9,7 +9,7 @@
 use std::collections::BTreeMap;
 
 use burn::tensor::{Device, Int, Tensor, TensorData};
-use townlet_nets::{LstmState, RecurrentSpatialQNetwork};
+use townlet_nets::{QNetwork, QState};
 
 use crate::replay::SequenceBatch;
 
@@ -29,8 +29,8 @@ struct Group {
     rows: usize,
     /// `[rows, steps before, features]`; `None` where there are no such steps.
     observations: Option<Tensor<3>>,
-    /// `[rows, hidden]`; `None` for zeros.
-    stored: Option<LstmState>,
+    /// The parts of each memory side by side, `[rows, sum of the widths]`; `None` for zeros.
+    stored: Option<Tensor<2>>,
 }
 
 impl WarmUp {
@@ -65,25 +65,22 @@ impl WarmUp {
 
     /// The memory of `network` before the first step of each window, in order of the batch. No gradient is
     /// tracked: `network` must not ask for one.
-    pub(crate) fn run(&self, network: &RecurrentSpatialQNetwork) -> LstmState {
-        let (hidden, cell) = self
-            .groups
-            .iter()
-            .map(|group| {
-                let state = group.stored.clone().unwrap_or_else(|| network.initial_state(group.rows));
-                let state = match &group.observations {
-                    Some(observations) => network.forward(observations.clone(), state).1,
-                    None => state,
-                };
-                (state.hidden, state.cell)
-            })
-            .unzip();
-        let (hidden, cell) = (Tensor::cat(hidden, 0), Tensor::cat(cell, 0));
-        match &self.order {
-            None => LstmState { hidden, cell },
-            Some(order) => {
-                LstmState { hidden: hidden.select(0, order.clone()), cell: cell.select(0, order.clone()) }
+    pub(crate) fn run(&self, network: &QNetwork) -> QState {
+        let widths = network.state_widths();
+        let groups = self.groups.iter().map(|group| {
+            let state = match &group.stored {
+                Some(rows) => QState::from_rows(rows, &widths),
+                None => network.initial_state(group.rows),
+            };
+            match &group.observations {
+                Some(observations) => network.forward(observations.clone(), state).1,
+                None => state,
             }
+        });
+        let state = QState::cat(groups.collect());
+        match &self.order {
+            None => state,
+            Some(order) => state.select(order),
         }
     }
 }
@@ -102,16 +99,9 @@ impl Group {
         });
         let stored = (!batch.states.is_empty()).then(|| {
             let width = batch.states.len() / batch.batch;
-            let hidden = width / 2;
-            let half = |from: usize| {
-                let joined: Vec<f32> = rows
-                    .iter()
-                    .flat_map(|&(row, _)| &batch.states[row * width + from..][..hidden])
-                    .copied()
-                    .collect();
-                Tensor::from_data(TensorData::new(joined, [count, hidden]), device)
-            };
-            LstmState { hidden: half(0), cell: half(hidden) }
+            let joined: Vec<f32> =
+                rows.iter().flat_map(|&(row, _)| &batch.states[row * width..][..width]).copied().collect();
+            Tensor::from_data(TensorData::new(joined, [count, width]), device)
         });
         Self { rows: count, observations, stored }
     }

@@ -7,7 +7,7 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 use townlet_nets::device::{in_pool, join};
-use townlet_nets::{LstmState, RecurrentSpatialQConfig, RecurrentSpatialQNetwork, adam, clip_global_norm};
+use townlet_nets::{QNetwork, QNetworkConfig, adam, clip_global_norm};
 
 use crate::config::{DrqnConfig, Loss, Memory, Sampling, TargetEstimator, TargetUpdate};
 use crate::polyak;
@@ -19,9 +19,9 @@ use crate::targets::{DeviceBatch, unroll};
 pub struct Learner {
     config: DrqnConfig,
     /// Tracks gradients.
-    online: RecurrentSpatialQNetwork,
+    online: QNetwork,
     /// Does not.
-    target: RecurrentSpatialQNetwork,
+    target: QNetwork,
     optimizer: ModuleOptimizer,
     updates: u64,
     device: Device,
@@ -67,7 +67,7 @@ pub enum LearnerError {
 
 impl Learner {
     /// A learner with a fresh network, drawn from `seed`, on `device` (given without autodiff).
-    pub fn new(network: &RecurrentSpatialQConfig, config: DrqnConfig, seed: u64, device: &Device) -> Self {
+    pub fn new(network: &QNetworkConfig, config: DrqnConfig, seed: u64, device: &Device) -> Self {
         let online = network.init(seed, &device.clone().autodiff());
         let target = online.valid();
         Self::from_networks(online, target, config)
@@ -75,11 +75,7 @@ impl Learner {
 
     /// A learner that goes on with given networks. The online network's device must track gradients, the
     /// target network's must not.
-    pub fn from_networks(
-        online: RecurrentSpatialQNetwork,
-        target: RecurrentSpatialQNetwork,
-        config: DrqnConfig,
-    ) -> Self {
+    pub fn from_networks(online: QNetwork, target: QNetwork, config: DrqnConfig) -> Self {
         let device = target.device();
         let optimizer = adam(config.adam_epsilon);
         Self { config, online, target, optimizer, updates: 0, device, td_errors: Vec::new() }
@@ -183,10 +179,7 @@ impl Learner {
             || {
                 // Warmed up without a gradient: what is learned through begins with the window.
                 let start = carried.then(|| batch.start(|| self.online.valid())).flatten();
-                let start = start.map(|LstmState { hidden, cell }| LstmState {
-                    hidden: Tensor::from_inner(hidden),
-                    cell: Tensor::from_inner(cell),
-                });
+                let start = start.map(|state| state.map(Tensor::from_inner));
                 unroll(&self.online, Tensor::from_inner(seen), start, carried)
             },
             || batch.target_values(&self.target, config.memory),
@@ -219,17 +212,17 @@ impl Learner {
     }
 
     /// The network that is trained; it tracks gradients.
-    pub fn online(&self) -> &RecurrentSpatialQNetwork {
+    pub fn online(&self) -> &QNetwork {
         &self.online
     }
 
     /// The network that targets come from.
-    pub fn target(&self) -> &RecurrentSpatialQNetwork {
+    pub fn target(&self) -> &QNetwork {
         &self.target
     }
 
     /// A copy of the online network to act with, without gradients. It shares the parameters' memory.
-    pub fn acting_network(&self) -> RecurrentSpatialQNetwork {
+    pub fn acting_network(&self) -> QNetwork {
         self.online.valid()
     }
 

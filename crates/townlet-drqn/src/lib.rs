@@ -21,7 +21,7 @@ pub use config::{
 pub use evaluate::{EpisodeOutcome, evaluate};
 pub use explore::epsilon_greedy;
 pub use learner::{Learner, LearnerError, UpdateReport};
-pub use policy::{Policy, RandomPolicy, RecurrentPolicy};
+pub use policy::{NetworkPolicy, Policy, RandomPolicy};
 pub use replay::{EmptyReplay, SequenceBatch, SequenceReplay, WindowId};
 pub use rescale::{RESCALING_EPSILON, rescale, rescale_inverse, rescale_inverse_tensor, rescale_tensor};
 pub use schedule::{EpsilonSchedule, UpdateSchedule};

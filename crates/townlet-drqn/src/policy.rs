@@ -1,7 +1,7 @@
 //! Ways of choosing actions, for evaluation.
 
 use townlet_env::{Action, stream};
-use townlet_nets::{Actor, RecurrentSpatialQNetwork};
+use townlet_nets::{Actor, QNetwork};
 
 use crate::explore::{epsilon_greedy, random_allowed};
 
@@ -22,21 +22,21 @@ pub trait Policy {
 
 /// Epsilon-greedy on a recurrent network that remembers each episode from its start.
 #[derive(Clone, Debug)]
-pub struct RecurrentPolicy {
+pub struct NetworkPolicy {
     actor: Actor,
     epsilon: f64,
     seed: u64,
     step: u64,
 }
 
-impl RecurrentPolicy {
+impl NetworkPolicy {
     /// Acts in `num_envs` environments; greedy where `epsilon` is 0. `seed` names the random choices.
-    pub fn new(network: &RecurrentSpatialQNetwork, num_envs: usize, epsilon: f64, seed: u64) -> Self {
+    pub fn new(network: &QNetwork, num_envs: usize, epsilon: f64, seed: u64) -> Self {
         Self { actor: Actor::new(network, num_envs), epsilon, seed, step: 0 }
     }
 }
 
-impl Policy for RecurrentPolicy {
+impl Policy for NetworkPolicy {
     fn act(&mut self, observations: &[f32], masks: &[bool], actions: &mut [Action]) {
         let values = self.actor.values(observations);
         epsilon_greedy(values, masks, |_| self.epsilon, self.seed, self.step, actions);

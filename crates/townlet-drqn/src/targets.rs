@@ -9,7 +9,7 @@
 use std::borrow::Borrow;
 
 use burn::tensor::{Bool, Device, Int, Tensor, TensorData};
-use townlet_nets::{LstmState, RecurrentSpatialQNetwork};
+use townlet_nets::{QNetwork, QState};
 
 use crate::burn_in::WarmUp;
 use crate::config::{BootstrapActions, DrqnConfig, LastStep, Memory};
@@ -81,7 +81,7 @@ impl DeviceBatch {
     }
 
     /// Pass 2: the target network's values of all observations, `[batch, time + 1, actions]`.
-    pub(crate) fn target_values(&self, target: &RecurrentSpatialQNetwork, memory: Memory) -> Tensor<3> {
+    pub(crate) fn target_values(&self, target: &QNetwork, memory: Memory) -> Tensor<3> {
         let carried = memory == Memory::Carried;
         let start = carried.then(|| self.start(|| target)).flatten();
         unroll(target, self.observations.clone(), start, carried)
@@ -89,10 +89,7 @@ impl DeviceBatch {
 
     /// The memory of `network`, which tracks no gradients, before the first step of each sequence; `None` for
     /// zeros.
-    pub(crate) fn start<N: Borrow<RecurrentSpatialQNetwork>>(
-        &self,
-        network: impl FnOnce() -> N,
-    ) -> Option<LstmState> {
+    pub(crate) fn start<N: Borrow<QNetwork>>(&self, network: impl FnOnce() -> N) -> Option<QState> {
         self.warm_up.as_ref().map(|warm_up| warm_up.run(network().borrow()))
     }
 
@@ -142,14 +139,14 @@ fn successors(values: Tensor<3>) -> Tensor<3> {
 /// - `observations`: `[batch, time, features]`
 /// - values: `[batch, time, actions]`
 pub(crate) fn unroll(
-    network: &RecurrentSpatialQNetwork,
+    network: &QNetwork,
     observations: Tensor<3>,
-    start: Option<LstmState>,
+    start: Option<QState>,
     carried: bool,
 ) -> Tensor<3> {
     let [batch, time, features] = observations.dims();
     let (sequences, steps) = if carried { (batch, time) } else { (batch * time, 1) };
-    let zeros = || LstmState::zeros(sequences, network.hidden_size(), &observations.device());
+    let zeros = || QState::zeros(&network.state_widths(), sequences, &observations.device());
     let state = start.filter(|_| carried).unwrap_or_else(zeros);
     let (values, _) = network.forward(observations.reshape([sequences, steps, features]), state);
     let actions = values.dims()[2];

@@ -4,7 +4,7 @@ use burn::tensor::Device;
 use thiserror::Error;
 use townlet_env::{Action, Step, StepError, VectorEnv, stream};
 use townlet_nets::device::in_pool;
-use townlet_nets::{Actor, RecurrentSpatialQConfig};
+use townlet_nets::{Actor, QNetworkConfig};
 
 use crate::config::{ConfigError, DrqnConfig, Sampling, StartState};
 use crate::explore::epsilon_greedy;
@@ -209,7 +209,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
     /// Where a setting makes no sense.
     pub fn new(
         mut env: E,
-        network: &RecurrentSpatialQConfig,
+        network: &QNetworkConfig,
         config: DrqnConfig,
         seed: u64,
         device: &Device,

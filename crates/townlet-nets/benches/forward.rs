@@ -7,11 +7,11 @@ use std::hint::black_box;
 use burn::tensor::{Device, Tensor, TensorData};
 use criterion::{BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use townlet_env::ObservationLayout;
-use townlet_nets::{Backend, RecurrentSpatialQConfig, RecurrentSpatialQNetwork};
+use townlet_nets::{Backend, QNetwork, QNetworkConfig};
 
-fn network(device: &Device) -> RecurrentSpatialQNetwork {
+fn network(device: &Device) -> QNetwork {
     let layout = ObservationLayout::builder().window(5).position().meters(8).affordance(14).build();
-    RecurrentSpatialQConfig::new(layout, 5).init(1, device)
+    QNetworkConfig::new(layout, 5).init(1, device)
 }
 
 fn observations(batch: usize, time: usize, device: &Device) -> Tensor<3> {
@@ -20,7 +20,7 @@ fn observations(batch: usize, time: usize, device: &Device) -> Tensor<3> {
 }
 
 /// One forward pass and the reading of its values, which waits for the device.
-fn run(network: &RecurrentSpatialQNetwork, observations: Tensor<3>) {
+fn run(network: &QNetwork, observations: Tensor<3>) {
     let batch = observations.dims()[0];
     let (values, state) = network.forward(observations, network.initial_state(batch));
     black_box((values.into_data(), state));

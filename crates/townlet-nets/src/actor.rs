@@ -8,7 +8,8 @@ use burn::tensor::{Device, Tensor, TensorData};
 use townlet_kernels::{Outputs, Sequences, Weights, Workspace};
 
 use crate::lstm::LstmState;
-use crate::recurrent_spatial_q::RecurrentSpatialQNetwork;
+use crate::q_network::QNetwork;
+use crate::state::QState;
 
 /// A network and the memory of each environment that it acts in.
 ///
@@ -36,8 +37,8 @@ enum Mind {
 
 #[derive(Clone, Debug)]
 struct DeviceMind {
-    network: RecurrentSpatialQNetwork,
-    state: LstmState,
+    network: QNetwork,
+    state: QState,
 }
 
 struct HostMind {
@@ -60,10 +61,9 @@ impl Memory {
         Self { hidden: vec![0.0; len], cell: vec![0.0; len] }
     }
 
-    /// Reads a state back to the host.
-    fn of(state: &LstmState) -> Self {
-        let read = |tensor: &Tensor<2>| tensor.to_data().iter::<f32>().collect();
-        Self { hidden: read(&state.hidden), cell: read(&state.cell) }
+    /// Reads an LSTM's state back to the host.
+    fn of(LstmState { hidden, cell }: &LstmState) -> Self {
+        Self { hidden: read(hidden), cell: read(cell) }
     }
 
     fn on(&self, device: &Device, num_envs: usize) -> LstmState {
@@ -75,9 +75,14 @@ impl Memory {
     }
 }
 
+/// Reads a part of a state back to the host.
+fn read(part: &Tensor<2>) -> Vec<f32> {
+    part.to_data().iter::<f32>().collect()
+}
+
 impl Actor {
     /// An actor in `num_envs` environments that are all about to begin an episode.
-    pub fn new(network: &RecurrentSpatialQNetwork, num_envs: usize) -> Self {
+    pub fn new(network: &QNetwork, num_envs: usize) -> Self {
         let device = network.device().inner();
         let mind = match network.packed() {
             Some(weights) => {
@@ -91,7 +96,7 @@ impl Actor {
             }
             None => Mind::Device(Box::new(DeviceMind {
                 network: without_gradients(network),
-                state: LstmState::zeros(num_envs, network.hidden_size(), &device),
+                state: QState::zeros(&network.state_widths(), num_envs, &device),
             })),
         };
         Self { num_envs, device, mind, values: Vec::new() }
@@ -138,13 +143,13 @@ impl Actor {
             Mind::Device(mind) => {
                 let keep: Vec<f32> = ended.iter().map(|&ended| if ended { 0.0 } else { 1.0 }).collect();
                 let keep = TensorData::new(keep, [ended.len(), 1]);
-                mind.state = mind.state.clone().masked(Tensor::from_data(keep, &self.device));
+                mind.state = mind.state.clone().masked(&Tensor::from_data(keep, &self.device));
             }
         }
     }
 
     /// Acts with other parameters of the same network from now on, with the same memory.
-    pub fn set_network(&mut self, network: &RecurrentSpatialQNetwork) {
+    pub fn set_network(&mut self, network: &QNetwork) {
         match (&mut self.mind, network.packed()) {
             (Mind::Host(mind), Some(weights)) => mind.weights = weights,
             (Mind::Device(mind), None) => mind.network = without_gradients(network),
@@ -159,35 +164,46 @@ impl Actor {
     }
 
     /// The memory of every environment.
-    pub fn state(&self) -> LstmState {
+    pub fn state(&self) -> QState {
         match &self.mind {
-            Mind::Host(mind) => mind.memory.on(&self.device, self.num_envs),
+            Mind::Host(mind) => QState::of_lstm(mind.memory.on(&self.device, self.num_envs)),
             Mind::Device(mind) => mind.state.clone(),
         }
     }
 
-    /// Writes the memory of every environment into `rows`, whose memory is used again: hidden state and cell
-    /// state side by side, `[num_envs, 2 * hidden]`. A read-back where the network is not on a CPU.
+    /// Writes the memory of every environment into `rows`, whose memory is used again: the parts of each side by
+    /// side, `[num_envs, sum of the widths]`. A read-back where the network is not on a CPU.
     pub fn write_state(&self, rows: &mut Vec<f32>) {
-        let write = |rows: &mut Vec<f32>, Memory { hidden, cell }: &Memory| {
-            rows.clear();
-            let width = hidden.len() / self.num_envs;
-            for (hidden, cell) in hidden.chunks_exact(width).zip(cell.chunks_exact(width)) {
-                rows.extend_from_slice(hidden);
-                rows.extend_from_slice(cell);
+        rows.clear();
+        let mut write = |parts: &[&[f32]]| {
+            for env in 0..self.num_envs {
+                for part in parts {
+                    let width = part.len() / self.num_envs;
+                    rows.extend_from_slice(&part[env * width..][..width]);
+                }
             }
         };
         match &self.mind {
-            Mind::Host(mind) => write(rows, &mind.memory),
-            Mind::Device(mind) => write(rows, &Memory::of(&mind.state)),
+            Mind::Host(mind) => write(&[&mind.memory.hidden, &mind.memory.cell]),
+            Mind::Device(mind) => {
+                let parts: Vec<Vec<f32>> = mind.state.parts().iter().map(read).collect();
+                write(&parts.iter().map(Vec::as_slice).collect::<Vec<_>>());
+            }
         }
     }
 
-    fn remember(&mut self, from: &LstmState) {
-        let memory = Memory::of(from);
+    fn remember(&mut self, from: &QState) {
         match &mut self.mind {
-            Mind::Host(mind) => mind.memory = memory,
-            Mind::Device(mind) => mind.state = memory.on(&self.device, self.num_envs),
+            Mind::Host(mind) => {
+                mind.memory = Memory::of(&from.lstm().expect("the kernels serve LSTMs alone"));
+            }
+            Mind::Device(mind) => {
+                let to_here = |part: Tensor<2>| {
+                    let shape = part.dims();
+                    Tensor::from_data(TensorData::new(read(&part), shape), &self.device)
+                };
+                mind.state = from.clone().map(to_here);
+            }
         }
     }
 }
@@ -223,6 +239,6 @@ impl fmt::Debug for HostMind {
 }
 
 /// The same parameters on a device that tracks no gradients.
-fn without_gradients(network: &RecurrentSpatialQNetwork) -> RecurrentSpatialQNetwork {
+fn without_gradients(network: &QNetwork) -> QNetwork {
     if network.device().is_autodiff() { burn::module::Module::valid(network) } else { network.clone() }
 }

@@ -1,7 +1,7 @@
 //! The join between Burn and `townlet_kernels`: a backend extension for the backends whose tensors lie in the
 //! host's memory.
 //!
-//! On those, a whole forward pass of a [`RecurrentSpatialQNetwork`] is one operation with one backward
+//! On those, a whole forward pass of a [`QNetwork`](crate::QNetwork) is one operation with one backward
 //! operation, and what a step of the optimiser does is one pass over memory. Every function here answers
 //! `None` for tensors that it cannot serve (another backend, another number format, a graph through the
 //! observations), and its caller then composes the same thing out of Burn's operations.
@@ -30,6 +30,7 @@ use townlet_kernels::{
 };
 
 use crate::lstm::LstmState;
+use crate::state::QState;
 
 /// A backend whose tensors lie in the host's memory.
 trait Host: Backend {
@@ -224,17 +225,19 @@ impl Fused {
         if self.enabled { on_host!(packed_on(self, network)) } else { None }
     }
 
-    /// As [`RecurrentSpatialQNetwork::forward`](crate::RecurrentSpatialQNetwork::forward).
+    /// As [`QNetwork::forward`](crate::QNetwork::forward).
     pub(crate) fn forward<M: Module>(
         &self,
         network: &M,
         observations: &Tensor<3>,
-        state: &LstmState,
-    ) -> Option<(Tensor<3>, LstmState)> {
+        state: &QState,
+    ) -> Option<(Tensor<3>, QState)> {
         if !self.enabled || observations.dims().contains(&0) {
             return None;
         }
-        on_host!(forward_on(self, network, observations, state))
+        let state = state.lstm()?;
+        let (values, state) = on_host!(forward_on(self, network, observations, &state))?;
+        Some((values, QState::of_lstm(state)))
     }
 
     fn pack<B: Host>(&self, parameters: &[FloatTensor<B>]) -> Arc<Packed>

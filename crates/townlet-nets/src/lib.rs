@@ -3,14 +3,20 @@
 mod actor;
 mod adam;
 mod convolution;
+
 pub mod device;
 mod encoders;
 mod feedforward_q;
+mod frame_stack;
+mod gru;
+mod head;
 mod initialise;
 mod kernels;
 mod lstm;
+mod memory_core;
+mod q_network;
 mod random_network_distillation;
-mod recurrent_spatial_q;
+mod state;
 mod state_dict;
 mod unstack;
 mod weights;
@@ -19,10 +25,12 @@ pub use actor::Actor;
 pub use adam::{adam, clip_global_norm};
 pub use device::{Backend, DeviceError};
 pub use feedforward_q::{FeedforwardQConfig, FeedforwardQNetwork};
-pub use lstm::LstmState;
+pub use head::HeadConfig;
+pub use memory_core::CoreConfig;
+pub use q_network::{QNetwork, QNetworkConfig};
 pub use random_network_distillation::{
     RandomNetworkDistillation, RandomNetworkDistillationConfig, RndNetwork,
 };
-pub use recurrent_spatial_q::{RecurrentSpatialQConfig, RecurrentSpatialQNetwork};
+pub use state::QState;
 pub use state_dict::{Array, StateDict, StateDictMismatch, TorchNames, load_state_dict, state_dict};
 pub use weights::{WeightsError, read_weights, write_safetensors};

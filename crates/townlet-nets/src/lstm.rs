@@ -1,43 +1,25 @@
 //! A long short-term memory layer over whole sequences, its state an argument and a result.
 
 use burn::module::{Module, Param};
+use burn::tensor::Tensor;
 use burn::tensor::activation::{sigmoid, tanh};
-use burn::tensor::{Device, Tensor};
 
 use crate::initialise::Initialiser;
 use crate::unstack::unstack;
 
-/// The memory of a recurrent network: a plain value, passed in and handed back.
-///
-/// No network here owns a state, so none can forget to carry it: whoever unrolls says from which state,
-/// and gets the state that follows.
+/// The memory of an LSTM: the two parts of its [`QState`](crate::QState).
 #[derive(Clone, Debug)]
-pub struct LstmState {
+pub(crate) struct LstmState {
     /// The hidden state h, `[batch, hidden]`: what the layer puts out.
-    pub hidden: Tensor<2>,
+    pub(crate) hidden: Tensor<2>,
     /// The cell state c, `[batch, hidden]`.
-    pub cell: Tensor<2>,
+    pub(crate) cell: Tensor<2>,
 }
 
 impl LstmState {
-    /// The state at the start of an episode: all zeros.
-    pub fn zeros(batch: usize, hidden: usize, device: &Device) -> Self {
-        Self { hidden: Tensor::zeros([batch, hidden], device), cell: Tensor::zeros([batch, hidden], device) }
-    }
-
     /// The number of sequences this is the memory of.
-    pub fn batch(&self) -> usize {
+    pub(crate) fn batch(&self) -> usize {
         self.hidden.dims()[0]
-    }
-
-    /// Forgets where `keep` is 0 and keeps where it is 1.
-    ///
-    /// # Shapes
-    ///
-    /// - `keep`: `[batch, 1]`
-    #[must_use]
-    pub fn masked(self, keep: Tensor<2>) -> Self {
-        Self { hidden: self.hidden * keep.clone(), cell: self.cell * keep }
     }
 }
 

@@ -4,7 +4,7 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use townlet_env::ObservationLayout;
-use townlet_nets::{Actor, Backend, RecurrentSpatialQConfig};
+use townlet_nets::{Actor, Backend, QNetworkConfig};
 
 /// Counts the allocations of all threads: a step of many agents is shared out.
 struct Counting;
@@ -33,7 +33,7 @@ static ALLOCATOR: Counting = Counting;
 fn a_step_of_acting_allocates_nothing() {
     let layout = ObservationLayout::builder().window(5).position().meters(8).affordance(14).build();
     for backend in Backend::compiled().filter(|backend| backend.is_cpu()) {
-        let network = RecurrentSpatialQConfig::new(layout.clone(), 5).init(1, &backend.device().unwrap());
+        let network = QNetworkConfig::new(layout.clone(), 5).init(1, &backend.device().unwrap());
         for agents in [1, 7, 300] {
             let observations = vec![0.5; agents * layout.len()];
             let ended: Vec<bool> = (0..agents).map(|agent| agent % 3 == 0).collect();

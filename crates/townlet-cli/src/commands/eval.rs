@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::Args;
 use clap::value_parser;
 use serde::Serialize;
-use townlet_drqn::{RandomPolicy, RecurrentPolicy};
+use townlet_drqn::{NetworkPolicy, RandomPolicy};
 use townlet_nets::Backend;
 
 use super::MAX_SEED;
@@ -69,7 +69,7 @@ impl Arguments {
         let seed = self.seed.unwrap_or_else(|| config.seed.wrapping_add(1));
         let (level, episodes) = (&config.level, self.episodes as usize);
         let trained = play(level, episodes, seed, |agents, seed| {
-            RecurrentPolicy::new(&network, agents, self.epsilon, seed)
+            NetworkPolicy::new(&network, agents, self.epsilon, seed)
         })?;
         let random = play(level, episodes, seed, |_, seed| RandomPolicy::new(seed))?;
         let report = Report {

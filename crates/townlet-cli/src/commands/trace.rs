@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
-use townlet_drqn::{Policy, RandomPolicy, RecurrentPolicy};
+use townlet_drqn::{NetworkPolicy, Policy, RandomPolicy};
 use townlet_env::trace::{TraceReport, TraceWriter, verify};
 use townlet_env::{Level, Town, VectorEnv};
 use townlet_nets::Backend;
@@ -106,7 +106,7 @@ impl Record {
         let steps = match (run, self.policy) {
             (Some((run, config)), Some(PolicyName::Greedy) | None) => {
                 let network = run.load_network(&config, self.backend.unwrap_or(config.backend))?;
-                let greedy = RecurrentPolicy::new(&network, 1, 0.0, self.seed);
+                let greedy = NetworkPolicy::new(&network, 1, 0.0, self.seed);
                 self.record(config.level, greedy, "greedy")?
             }
             (Some((_, config)), Some(PolicyName::Random)) => self.record(config.level, random, "random")?,
