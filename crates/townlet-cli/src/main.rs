@@ -5,11 +5,12 @@
 
 mod commands;
 mod config_file;
-mod episode_log;
+mod csv_log;
 mod error_message;
 mod evaluation;
 mod level_argument;
 mod progress;
+mod recipe;
 mod run_config;
 mod run_directory;
 mod standard_output;

@@ -23,6 +23,8 @@ pub(crate) struct Status {
     pub(crate) epsilon: f64,
     /// The loss of the last update.
     pub(crate) loss: Option<f32>,
+    /// The mean survival in the last evaluation.
+    pub(crate) evaluated: Option<f64>,
 }
 
 /// Shows where a run stands: a bar on a terminal, a line now and then elsewhere, or nothing.
@@ -83,6 +85,15 @@ impl ProgressDisplay {
         }
     }
 
+    /// Shows a line that stays.
+    pub(crate) fn say(&self, line: &str) {
+        match &self.show {
+            Show::Bar(bar) => bar.println(line),
+            Show::Lines => eprintln!("{line}"),
+            Show::Nothing => {}
+        }
+    }
+
     /// Takes the bar away, so that what follows stands in its place.
     pub(crate) fn finish(&self) {
         if let Show::Bar(bar) = &self.show {
@@ -116,9 +127,11 @@ fn describe(progress: &Progress, status: &Status, speed: f64) -> String {
     let survival =
         status.survival.map(|mean| format!(", the last ones lasting {mean:.1}")).unwrap_or_default();
     let learned = status.loss.map(|loss| format!("; {updates} updates, loss {loss:.4}")).unwrap_or_default();
+    let evaluated = status.evaluated.map(|mean| format!("; greedy ones {mean:.1}")).unwrap_or_default();
     let epsilon = status.epsilon;
     format!(
-        "{steps} steps, {speed:.0} a second; {episodes} episodes{survival}; epsilon {epsilon:.3}{learned}"
+        "{steps} steps, {speed:.0} a second; {episodes} episodes{survival}{evaluated}; \
+         epsilon {epsilon:.3}{learned}"
     )
 }
 
@@ -129,14 +142,14 @@ mod tests {
     #[test]
     fn what_is_not_known_yet_is_left_out() {
         let mut progress = Progress { steps: 640, ..Progress::default() };
-        let mut status = Status { survival: None, epsilon: 0.5, loss: None };
+        let mut status = Status { survival: None, epsilon: 0.5, loss: None, evaluated: None };
         assert_eq!(describe(&progress, &status, 99.6), "640 steps, 100 a second; 0 episodes; epsilon 0.500");
         (progress.episodes, progress.updates) = (3, 7);
-        (status.survival, status.loss) = (Some(120.25), Some(0.5));
+        (status.survival, status.loss, status.evaluated) = (Some(120.25), Some(0.5), Some(99.9));
         assert_eq!(
             describe(&progress, &status, 99.6),
-            "640 steps, 100 a second; 3 episodes, the last ones lasting 120.2; epsilon 0.500; \
-             7 updates, loss 0.5000"
+            "640 steps, 100 a second; 3 episodes, the last ones lasting 120.2; greedy ones 99.9; \
+             epsilon 0.500; 7 updates, loss 0.5000"
         );
     }
 

@@ -4,9 +4,11 @@
 //! happens. A run directory keeps it, so that a run can be evaluated, or made again, from it alone.
 
 use serde::{Deserialize, Serialize};
-use townlet_drqn::{DrqnConfig, EpsilonSchedule, Loss, TargetEstimator, UpdateSchedule};
+use townlet_drqn::{DrqnConfig, EpsilonSchedule};
 use townlet_env::{Level, Town};
 use townlet_nets::{Backend, QNetworkConfig};
+
+use crate::recipe::Recipe;
 
 /// Everything that decides the outcome of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -14,6 +16,8 @@ use townlet_nets::{Backend, QNetworkConfig};
 pub(crate) struct RunConfig {
     /// The version of this program that made the run.
     pub(crate) townlet: String,
+    /// What its settings started from.
+    pub(crate) recipe: Recipe,
     /// The backend that it ran on.
     pub(crate) backend: Backend,
     /// How many agents lived side by side.
@@ -22,7 +26,9 @@ pub(crate) struct RunConfig {
     pub(crate) seed: u64,
     /// How long it was to last.
     pub(crate) budget: Budget,
-    /// The sizes of the network.
+    /// When it is evaluated on its way.
+    pub(crate) evaluation: EvaluationSchedule,
+    /// The network.
     pub(crate) network: QNetworkConfig,
     /// The settings of the learner.
     pub(crate) learner: DrqnConfig,
@@ -40,10 +46,17 @@ pub(crate) enum Budget {
     Episodes(u64),
 }
 
-impl Budget {
-    /// What `train` does when it is not told how long.
-    pub(crate) const DEFAULT: Self = Self::Steps(300_000);
+/// When a run is evaluated on its way: greedily, in episodes that nothing is learned from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct EvaluationSchedule {
+    /// After every so many environment steps, counted over all agents; 0 for never.
+    pub(crate) every: u64,
+    /// How many episodes are played.
+    pub(crate) episodes: u32,
+}
 
+impl Budget {
     /// The most steps that a run of this budget can take.
     fn most_steps(self, agents: usize, step_limit: u32) -> u64 {
         match self {
@@ -64,40 +77,17 @@ impl Budget {
     }
 }
 
-/// The settings that `train` learns with where a configuration file does not say otherwise.
-pub(crate) fn default_learner(agents: usize) -> DrqnConfig {
-    DrqnConfig {
-        discount: 0.995,
-        n_step: 10,
-        estimator: TargetEstimator::Double,
-        loss: Loss::Huber,
-        // A death pays -100 in the built-in levels; the Huber loss is square up to an error of 1.
-        reward_scale: 0.01,
-        learning_rate: 1e-3,
-        replay_capacity: 300_000,
-        batch_size: 32,
-        trace_length: 20,
-        schedule: UpdateSchedule { learning_starts: 5_000, update_every: 64, target_copy_every: 50 },
-        overlap: true,
-        epsilon: if agents > 1 {
-            EpsilonSchedule::Ladder { base: 0.5, exponent: 4.0 }
-        } else {
-            // A ladder has one rung here, and nobody would ever act without exploring.
-            EpsilonSchedule::Linear { start: 1.0, end: 0.05, steps: 50_000 }
-        },
-        ..DrqnConfig::default()
-    }
-}
-
-/// [`default_learner`], with a replay no larger than what the run can fill and a start of learning no
-/// later than a quarter into it.
-pub(crate) fn fitted_learner(agents: usize, budget: Budget, step_limit: u32) -> DrqnConfig {
-    let mut learner = default_learner(agents);
+/// Fits the settings of a recipe to a run that is smaller than what it was made for: a replay no larger than what
+/// the run can fill, and a start of learning no later than a quarter into it.
+pub(crate) fn fit(learner: &mut DrqnConfig, agents: usize, budget: Budget, step_limit: u32) {
     let most = usize::try_from(budget.most_steps(agents, step_limit)).unwrap_or(usize::MAX);
     let quarter = budget.few_steps(step_limit) / 4;
     learner.replay_capacity = learner.replay_capacity.min(most);
     learner.schedule.learning_starts = learner.schedule.learning_starts.min(quarter).max(1);
-    learner
+    if agents == 1 && matches!(learner.epsilon, EpsilonSchedule::Ladder { .. }) {
+        // A ladder has one rung here, and nobody would ever act without exploring.
+        learner.epsilon = EpsilonSchedule::Linear { start: 1.0, end: 0.05, steps: 50_000 };
+    }
 }
 
 /// The standard network for agents in `level`.
@@ -108,17 +98,30 @@ pub(crate) fn default_network(level: &Level) -> QNetworkConfig {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::config_file::ConfigFile;
+    use crate::toml_place::TomlText;
+
+    fn learner(agents: usize, budget: Budget) -> DrqnConfig {
+        let path = Recipe::Best.path();
+        let text = TomlText { path: &path, text: Recipe::Best.text() };
+        let mut learner = DrqnConfig::default();
+        ConfigFile::parse(text).unwrap().apply_learner(&mut learner).unwrap();
+        fit(&mut learner, agents, budget, 500);
+        learner
+    }
 
     fn config(budget: Budget) -> RunConfig {
         let level = Level::builtin("temporal").unwrap();
         RunConfig {
             townlet: "0.0.0".to_owned(),
+            recipe: Recipe::R2d2,
             backend: Backend::Flex,
             agents: 3,
             seed: 9,
             budget,
+            evaluation: EvaluationSchedule { every: 70, episodes: 3 },
             network: default_network(&level),
-            learner: fitted_learner(3, budget, level.step_limit),
+            learner: learner(3, budget),
             level,
         }
     }
@@ -133,20 +136,23 @@ mod tests {
     }
 
     #[test]
-    fn the_defaults_make_sense() {
+    fn whatever_is_fitted_makes_sense() {
         for agents in [1, 2, 64] {
-            default_learner(agents).validate().unwrap();
-            for budget in [Budget::Steps(1), Budget::Episodes(1), Budget::DEFAULT, Budget::Steps(u64::MAX)] {
-                fitted_learner(agents, budget, 500).validate().unwrap();
+            for budget in [Budget::Steps(1), Budget::Episodes(1), Budget::Steps(u64::MAX)] {
+                learner(agents, budget).validate().unwrap();
             }
         }
+        assert!(matches!(learner(1, Budget::Steps(9)).epsilon, EpsilonSchedule::Linear { .. }));
+        assert!(matches!(learner(2, Budget::Steps(9)).epsilon, EpsilonSchedule::Ladder { .. }));
     }
 
     #[test]
     fn a_short_run_still_learns() {
-        let learner = fitted_learner(4, Budget::Steps(600), 500);
-        assert_eq!((learner.schedule.learning_starts, learner.replay_capacity), (150, 604));
-        let learner = fitted_learner(4, Budget::Episodes(20), 500);
-        assert_eq!(learner.schedule.learning_starts, 250);
+        let short = learner(4, Budget::Steps(600));
+        assert_eq!((short.schedule.learning_starts, short.replay_capacity), (150, 604));
+        let short = learner(4, Budget::Episodes(20));
+        assert_eq!(short.schedule.learning_starts, 250);
+        let long = learner(64, Budget::Steps(3_600_000));
+        assert_eq!((long.schedule.learning_starts, long.replay_capacity), (10_000, 300_000));
     }
 }

@@ -6,6 +6,8 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
+use clap::ValueEnum;
+use serde::Serialize;
 use serde_json::json;
 use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict, write_safetensors};
 
@@ -14,6 +16,16 @@ use crate::toml_place::TomlText;
 
 /// What the metadata of the weights calls their format.
 const WEIGHTS_FORMAT: &str = "townlet-weights/1";
+
+/// Which weights of a run.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Weights {
+    /// Those of the evaluation that went best
+    Best,
+    /// Those at the end
+    Last,
+}
 
 /// The directory of one run.
 #[derive(Clone, Debug)]
@@ -103,9 +115,21 @@ impl RunDirectory {
         self.path.join("episodes.csv")
     }
 
-    /// The trained network.
-    pub(crate) fn weights_file(&self) -> PathBuf {
-        self.path.join("weights.safetensors")
+    /// One row for each evaluation on the way.
+    pub(crate) fn evaluations_file(&self) -> PathBuf {
+        self.path.join("evaluations.csv")
+    }
+
+    fn weights_file(&self, which: Weights) -> PathBuf {
+        self.path.join(match which {
+            Weights::Last => "weights.safetensors",
+            Weights::Best => "best.safetensors",
+        })
+    }
+
+    /// The best weights where the run was evaluated on its way, otherwise the last ones.
+    pub(crate) fn usual_weights(&self) -> Weights {
+        if self.weights_file(Weights::Best).exists() { Weights::Best } else { Weights::Last }
     }
 
     /// Writes the weights of a network that was trained for so many steps.
@@ -113,7 +137,13 @@ impl RunDirectory {
     /// # Errors
     ///
     /// Where they cannot be written. An older file is still there then, unchanged.
-    pub(crate) fn save_weights(&self, network: &QNetwork, config: &RunConfig, steps: u64) -> Result<()> {
+    pub(crate) fn save_weights(
+        &self,
+        which: Weights,
+        network: &QNetwork,
+        config: &RunConfig,
+        steps: u64,
+    ) -> Result<()> {
         let facts = json!({
             "format": WEIGHTS_FORMAT,
             "level": config.level.name,
@@ -122,7 +152,7 @@ impl RunDirectory {
         });
         // One entry: with several, their order in the file would be another one in every process.
         let metadata = BTreeMap::from([("townlet".to_owned(), facts.to_string())]);
-        Ok(write_safetensors(&self.weights_file(), &state_dict(network), &metadata)?)
+        Ok(write_safetensors(&self.weights_file(which), &state_dict(network), &metadata)?)
     }
 
     /// The trained network, on the default device of `backend`.
@@ -130,9 +160,14 @@ impl RunDirectory {
     /// # Errors
     ///
     /// Where the backend cannot be used, or the weights are missing, damaged, or another network's.
-    pub(crate) fn load_network(&self, config: &RunConfig, backend: Backend) -> Result<QNetwork> {
+    pub(crate) fn load_network(
+        &self,
+        which: Weights,
+        config: &RunConfig,
+        backend: Backend,
+    ) -> Result<QNetwork> {
         let device = backend.device()?;
-        let file = self.weights_file();
+        let file = self.weights_file(which);
         let weights = read_weights(&file)?;
         let untrained = config.network.init(config.seed, &device);
         load_state_dict(&untrained, &weights).with_context(|| file.display().to_string())

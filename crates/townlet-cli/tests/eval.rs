@@ -67,7 +67,7 @@ fn a_person_gets_a_table() {
         .assert()
         .success()
         .stdout(contains(
-            "run: level pomdp, 5 episodes of at most 500 steps, seed 1, epsilon 0, backend flex",
+            "run: last weights, level pomdp, 5 episodes of at most 500 steps, seed 1, epsilon 0, backend flex",
         ))
         .stdout(contains("survival, mean"))
         .stdout(contains("reached the step limit"))

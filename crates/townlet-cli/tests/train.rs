@@ -38,7 +38,61 @@ fn a_run_leaves_everything_behind() {
         assert!(header.contains(fact), "{fact} is not in {header}");
     }
     assert!(header.contains(r#"\"steps\":1200"#), "{header}");
-    assert_eq!(fs::read_dir(sandbox.path("run")).unwrap().count(), 4, "no partial file is left");
+    assert_eq!(fs::read_dir(sandbox.path("run")).unwrap().count(), 5, "no partial file is left");
+}
+
+#[test]
+fn a_run_is_evaluated_on_its_way() {
+    let sandbox = Sandbox::new();
+    let arguments = ["--steps", "1000", "--evaluate-every", "400"];
+    sandbox.train("run", &arguments).assert().success().stdout(contains("Evaluated: after 1000 steps"));
+
+    let mut reader = csv::Reader::from_path(sandbox.path("run/evaluations.csv")).unwrap();
+    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let steps: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
+    assert_eq!(steps, ["400", "800", "1000"], "the end is evaluated, too");
+    let survival = |row: &csv::StringRecord| row[4].parse::<f64>().unwrap();
+    let best = rows.iter().map(survival).fold(0.0, f64::max);
+    assert!(best >= 1.0);
+    let seconds: Vec<f64> = rows.iter().map(|row| row[2].parse().unwrap()).collect();
+    assert!(seconds[0] > 0.0 && seconds.is_sorted(), "{seconds:?}");
+
+    // The weights that are kept are those of the best evaluation, and training does not notice any.
+    let weights = |run: &str, which: &str| fs::read(sandbox.path(run).join(which)).unwrap();
+    let at_the_end = survival(&rows[2]).to_bits() == best.to_bits()
+        && survival(&rows[1]) < best
+        && survival(&rows[0]) < best;
+    let same = weights("run", "best.safetensors") == weights("run", "weights.safetensors");
+    assert_eq!(same, at_the_end);
+    sandbox.train("unseen", &["--steps", "1000"]).assert().success();
+    assert!(weights("run", "weights.safetensors") == weights("unseen", "weights.safetensors"));
+}
+
+#[test]
+fn a_run_stops_when_it_is_good_enough() {
+    let sandbox = Sandbox::new();
+    let arguments = ["--steps", "100000", "--evaluate-every", "400", "--until", "1"];
+    sandbox.train("run", &arguments).assert().success().stdout(contains("Trained for 400 steps"));
+    sandbox
+        .train("never", &["--until", "1"])
+        .assert()
+        .failure()
+        .stderr(contains("--until needs evaluations; give --evaluate-every"));
+    assert!(!sandbox.path("never").exists(), "nothing is written before everything is checked");
+}
+
+#[test]
+fn every_recipe_trains() {
+    let sandbox = Sandbox::new();
+    for (recipe, estimator) in [("best", "double"), ("r2d2", "double"), ("drqn", "max")] {
+        sandbox.train(recipe, &["--recipe", recipe, "--steps", "300"]).assert().success();
+        let run: toml::Table = sandbox.read(&format!("{recipe}/run.toml")).parse().unwrap();
+        assert_eq!(run["recipe"].as_str(), Some(recipe));
+        assert_eq!(run["learner"]["estimator"].as_str(), Some(estimator), "{recipe}");
+        let weights = fs::read(sandbox.path(recipe).join("weights.safetensors")).unwrap();
+        let dueling = String::from_utf8_lossy(&weights).contains("advantage_head.0.weight");
+        assert_eq!(dueling, recipe == "r2d2", "{recipe}");
+    }
 }
 
 #[test]

@@ -12,7 +12,7 @@ use townlet_nets::Backend;
 
 use super::MAX_SEED;
 use crate::evaluation::{Evaluation, play};
-use crate::run_directory::RunDirectory;
+use crate::run_directory::{RunDirectory, Weights};
 
 /// Play episodes with a trained agent and with a random one
 ///
@@ -37,6 +37,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "E", default_value_t = 0.0, value_parser = probability)]
     epsilon: f64,
 
+    /// Which weights play [default: best, where the run was evaluated on its way]
+    #[arg(long, value_name = "WHICH")]
+    weights: Option<Weights>,
+
     /// The backend: flex, ndarray or wgpu [default: that of the run]
     #[arg(long)]
     backend: Option<Backend>,
@@ -50,6 +54,7 @@ pub(crate) struct Arguments {
 #[derive(Serialize)]
 struct Report<'a> {
     run: String,
+    weights: Weights,
     level: &'a str,
     step_limit: u32,
     backend: Backend,
@@ -64,8 +69,10 @@ impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         let (run, config) = RunDirectory::open(&self.run)?;
         let backend = self.backend.unwrap_or(config.backend);
-        let network = run.load_network(&config, backend)?;
-        // Another seed than the run's, so that no episode is one that was trained in.
+        let weights = self.weights.unwrap_or_else(|| run.usual_weights());
+        let network = run.load_network(weights, &config, backend)?;
+        // Another seed than the run's, so that no episode is one that was trained in; nor are they those by
+        // which the best weights were chosen.
         let seed = self.seed.unwrap_or_else(|| config.seed.wrapping_add(1));
         let (level, episodes) = (&config.level, self.episodes as usize);
         let trained = play(level, episodes, seed, |agents, seed| {
@@ -74,6 +81,7 @@ impl Arguments {
         let random = play(level, episodes, seed, |_, seed| RandomPolicy::new(seed))?;
         let report = Report {
             run: run.path().display().to_string(),
+            weights,
             level: &level.name,
             step_limit: level.step_limit,
             backend,
@@ -93,11 +101,16 @@ impl Arguments {
 
 impl Report<'_> {
     fn print(&self, out: &mut impl Write) -> Result<()> {
-        let Self { run, level, step_limit, backend, episodes, seed, epsilon, trained, random } = self;
+        let Self { run, weights, level, step_limit, backend, episodes, seed, epsilon, trained, random } =
+            self;
         writeln!(
             out,
-            "{run}: level {level}, {episodes} episodes of at most {step_limit} steps, seed {seed}, \
-             epsilon {epsilon}, backend {backend}"
+            "{run}: {} weights, level {level}, {episodes} episodes of at most {step_limit} steps, \
+             seed {seed}, epsilon {epsilon}, backend {backend}",
+            match weights {
+                Weights::Best => "best",
+                Weights::Last => "last",
+            }
         )?;
         let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
         let share = |value: f64| format!("{:.1} %", 100.0 * value);

@@ -105,7 +105,8 @@ impl Record {
         let random = RandomPolicy::new(self.seed);
         let steps = match (run, self.policy) {
             (Some((run, config)), Some(PolicyName::Greedy) | None) => {
-                let network = run.load_network(&config, self.backend.unwrap_or(config.backend))?;
+                let network =
+                    run.load_network(run.usual_weights(), &config, self.backend.unwrap_or(config.backend))?;
                 let greedy = NetworkPolicy::new(&network, 1, 0.0, self.seed);
                 self.record(config.level, greedy, "greedy")?
             }

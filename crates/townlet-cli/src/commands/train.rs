@@ -4,42 +4,50 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, bail};
 use clap::{Args, value_parser};
-use townlet_drqn::{EpisodeReport, TrainObserver, Trainer, UpdateReport};
-use townlet_env::Town;
+use rand::RngExt;
+use townlet_drqn::{DrqnConfig, EpisodeReport, NetworkPolicy, TrainObserver, Trainer, UpdateReport};
+use townlet_env::{Town, stream};
 use townlet_nets::Backend;
 use townlet_nets::device::in_pool;
 use tracing::{debug, info};
 
 use super::MAX_SEED;
-use crate::episode_log::EpisodeLog;
-use crate::evaluation::cause_of_death;
+use crate::config_file::{self, ConfigFile, MAX_AGENTS};
+use crate::csv_log::{CsvLog, EpisodeRow, EvaluationRow};
+use crate::evaluation::{cause_of_death, play};
 use crate::progress::{ProgressDisplay, Status};
-use crate::run_config::{Budget, RunConfig, default_network, fitted_learner};
-use crate::run_directory::RunDirectory;
+use crate::recipe::Recipe;
+use crate::run_config::{Budget, EvaluationSchedule, RunConfig, default_network, fit};
+use crate::run_directory::{RunDirectory, Weights};
 use crate::survival::SurvivalWindows;
-use crate::{config_file, error_message, level_argument};
+use crate::toml_place::TomlText;
+use crate::{error_message, level_argument};
 
 /// Train an agent
 ///
 /// Writes a run directory with the resolved configuration (run.toml), the level (level.toml), one row for
-/// each episode (episodes.csv) and the trained network (weights.safetensors). On a CPU backend, the same
-/// arguments give the same files.
+/// each episode (episodes.csv) and each evaluation (evaluations.csv), the trained network
+/// (weights.safetensors) and the one that was evaluated best (best.safetensors). On a CPU backend, the same
+/// arguments train the same networks.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   townlet train
   townlet train --level temporal --seed 3 --steps 2000000 --out runs/long
-  townlet train --level mine.toml --config small.toml --episodes 500
+  townlet train --until 490
+  townlet train --recipe drqn --level mine.toml --config small.toml --episodes 500
 
-A configuration file changes settings of the learner and sizes of the network.
-The run.toml of any run shows them all:
+A configuration file changes what it names of the recipe. The run.toml of any run shows all
+settings:
+  agents = 32
   [learner]
   learning_rate = 5e-4
   schedule = { update_every = 128 }
   [network]
-  hidden = 128")]
+  hidden = 128
+  core = { kind = \"gru\" }")]
 pub(crate) struct Arguments {
     /// A built-in level (see `townlet levels`) or a level file
     #[arg(long, value_name = "NAME|FILE", default_value = "pomdp")]
@@ -49,11 +57,15 @@ pub(crate) struct Arguments {
     #[arg(long, default_value_t = Backend::default())]
     backend: Backend,
 
-    /// How many agents live side by side
-    #[arg(long, value_name = "N", default_value_t = 64, value_parser = value_parser!(u32).range(1..=65_536))]
-    agents: u32,
+    /// The settings to start from
+    #[arg(long, value_enum, default_value_t)]
+    recipe: Recipe,
 
-    /// Stop after so many steps, counted over all agents [default: 300000]
+    /// How many agents live side by side [default: the recipe's]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..=i64::from(MAX_AGENTS)))]
+    agents: Option<u32>,
+
+    /// Stop after so many steps, counted over all agents [default: the recipe's]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MAX_SEED))]
     steps: Option<u64>,
 
@@ -61,6 +73,14 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MAX_SEED))]
     #[arg(conflicts_with = "steps")]
     episodes: Option<u64>,
+
+    /// Evaluate greedily after every so many steps; 0 for never [default: the recipe's]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=MAX_SEED))]
+    evaluate_every: Option<u64>,
+
+    /// Stop once an evaluation's mean survival reaches so many steps
+    #[arg(long, value_name = "STEPS", value_parser = positive)]
+    until: Option<f64>,
 
     /// What everything random follows from
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = value_parser!(u64).range(..=MAX_SEED))]
@@ -70,7 +90,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// A TOML file with settings of the learner and sizes of the network
+    /// A TOML file with settings that differ from the recipe's
     #[arg(long, value_name = "FILE")]
     config: Option<PathBuf>,
 
@@ -90,14 +110,17 @@ impl Arguments {
         let run = RunDirectory::create(&path, &config)?;
         info!(run = %path.display(), level = config.level.name, seed = config.seed, "training");
 
-        let started = Instant::now();
-        let mut record = Record::new(EpisodeLog::create(&run.episodes_file())?);
+        let mut record = Record::new(CsvLog::create(&run.episodes_file())?);
+        let mut evaluator = Evaluator::new(&run, &config, self.until)?;
         let display = ProgressDisplay::new(config.budget, self.quiet);
-        let trained = in_pool(&device, || train(&mut trainer, &mut record, display, config.budget));
+        let mut clock = Duration::ZERO;
+        let trained = in_pool(&device, || {
+            train(&mut trainer, &mut record, &mut evaluator, display, config.budget, &mut clock)
+        });
         // Whatever went wrong, what there is goes to disk.
         let logged = record.log.flush();
         let steps = trainer.progress().steps;
-        let saved = run.save_weights(&trainer.learner().acting_network(), &config, steps);
+        let saved = run.save_weights(Weights::Last, &trainer.learner().acting_network(), &config, steps);
         if let Err(error) = trained {
             let kept = match logged.and(saved) {
                 Ok(()) => "the episodes and the weights so far".to_owned(),
@@ -108,34 +131,60 @@ impl Arguments {
         }
         logged?;
         saved?;
-        summarise(out, &run, &trainer, &record.survival, started.elapsed())
+        summarise(out, &run, &trainer, &record.survival, clock, &evaluator)
     }
 
-    /// Puts arguments, configuration file and defaults together.
+    /// Puts arguments, configuration file, recipe and defaults together.
     fn resolve(&self) -> Result<RunConfig> {
         let level = level_argument::load(&self.level)?;
-        let agents = self.agents as usize;
+        let recipe_path = self.recipe.path();
+        let recipe = ConfigFile::parse(TomlText { path: &recipe_path, text: self.recipe.text() })?;
+        let own_text = self.config.as_deref().map(config_file::read).transpose()?;
+        let own = self.config.as_deref().zip(own_text.as_deref());
+        let own = own.map(|(path, text)| ConfigFile::parse(TomlText { path, text })).transpose()?;
+
+        let (mut network, mut learner) = (default_network(&level), DrqnConfig::default());
+        let mut evaluation = EvaluationSchedule { every: 0, episodes: 200 };
+        let said = |of: fn(&ConfigFile<'_>) -> Option<u64>| own.as_ref().and_then(of).or_else(|| of(&recipe));
+        let agents = self.agents.map(u64::from).or_else(|| said(|file| file.agents().map(u64::from)));
+        let agents = agents.unwrap_or(1) as usize;
         let budget = match (self.steps, self.episodes) {
             (Some(steps), _) => Budget::Steps(steps),
             (None, Some(episodes)) => Budget::Episodes(episodes),
-            (None, None) => Budget::DEFAULT,
+            (None, None) => Budget::Steps(said(|file| file.steps()).unwrap_or(1)),
         };
-        let mut network = default_network(&level);
-        let mut learner = fitted_learner(agents, budget, level.step_limit);
-        if let Some(file) = &self.config {
-            config_file::apply(file, &mut network, &mut learner)?;
+        recipe.apply_network(&mut network)?;
+        recipe.apply_learner(&mut learner)?;
+        recipe.apply_evaluation(&mut evaluation);
+        fit(&mut learner, agents, budget, level.step_limit);
+        if let Some(own) = &own {
+            own.apply_network(&mut network)?;
+            own.apply_learner(&mut learner)?;
+            own.apply_evaluation(&mut evaluation);
         }
-        let townlet = env!("CARGO_PKG_VERSION").to_owned();
+        evaluation.every = self.evaluate_every.unwrap_or(evaluation.every);
+        if self.until.is_some() && evaluation.every == 0 {
+            bail!("--until needs evaluations; give --evaluate-every, or evaluation.every in a --config file");
+        }
         Ok(RunConfig {
-            townlet,
+            townlet: env!("CARGO_PKG_VERSION").to_owned(),
+            recipe: self.recipe,
             backend: self.backend,
             agents,
             seed: self.seed,
             budget,
+            evaluation,
             network,
             learner,
             level,
         })
+    }
+}
+
+fn positive(text: &str) -> Result<f64, String> {
+    match text.parse() {
+        Ok(number) if number > 0.0 && f64::is_finite(number) => Ok(number),
+        _ => Err("expected a positive number".to_owned()),
     }
 }
 
@@ -148,7 +197,7 @@ fn default_path(config: &RunConfig) -> PathBuf {
 
 /// What a run leaves behind while it goes on.
 struct Record {
-    log: EpisodeLog,
+    log: CsvLog<EpisodeRow>,
     survival: SurvivalWindows,
     loss: Option<f32>,
     /// The first row that could not be written, if one could not.
@@ -156,7 +205,7 @@ struct Record {
 }
 
 impl Record {
-    fn new(log: EpisodeLog) -> Self {
+    fn new(log: CsvLog<EpisodeRow>) -> Self {
         Self { log, survival: SurvivalWindows::default(), loss: None, failure: None }
     }
 }
@@ -165,7 +214,7 @@ impl TrainObserver<Town> for Record {
     fn on_episode(&mut self, town: &Town, episode: &EpisodeReport) {
         self.survival.push(episode.length);
         let cause = cause_of_death(town.level(), town.deaths()[episode.env]);
-        if let Err(error) = self.log.write(episode, &cause) {
+        if let Err(error) = self.log.write(&EpisodeRow::new(episode, cause)) {
             self.failure.get_or_insert(error);
         }
     }
@@ -176,34 +225,123 @@ impl TrainObserver<Town> for Record {
     }
 }
 
-/// Trains until the budget is spent or something fails.
+/// Evaluates on the way, keeps the rows and the weights that were best.
+struct Evaluator<'a> {
+    run: &'a RunDirectory,
+    config: &'a RunConfig,
+    until: Option<f64>,
+    log: CsvLog<EvaluationRow>,
+    /// The steps after which the next evaluation is due.
+    due: Option<u64>,
+    last: Option<EvaluationRow>,
+    best: Option<EvaluationRow>,
+}
+
+impl<'a> Evaluator<'a> {
+    fn new(run: &'a RunDirectory, config: &'a RunConfig, until: Option<f64>) -> Result<Self> {
+        let log = CsvLog::create(&run.evaluations_file())?;
+        let due = Some(config.evaluation.every).filter(|&every| every > 0);
+        Ok(Self { run, config, until, log, due, last: None, best: None })
+    }
+
+    fn is_due(&self, steps: u64) -> bool {
+        self.due.is_some_and(|due| steps >= due)
+    }
+
+    /// Whether the last evaluation was as good as it had to be.
+    fn reached(&self) -> bool {
+        self.last.zip(self.until).is_some_and(|(last, until)| last.survival_mean >= until)
+    }
+
+    /// Plays, greedily, with the network as it is now.
+    fn evaluate(&mut self, trainer: &Trainer<Town>, clock: Duration) -> Result<EvaluationRow> {
+        let EvaluationSchedule { every, episodes } = self.config.evaluation;
+        let progress = trainer.progress();
+        self.due = Some((progress.steps / every + 1) * every);
+        let network = trainer.learner().acting_network();
+        // The same episodes every time, and none of those that were trained in or that `townlet eval` plays.
+        let seed = stream(self.config.seed, "evaluation-during-training", 0, 0).random();
+        let played = play(&self.config.level, episodes as usize, seed, |agents, seed| {
+            NetworkPolicy::new(&network, agents, 0.0, seed)
+        })?;
+        let row = EvaluationRow {
+            steps: progress.steps,
+            updates: progress.updates,
+            training_seconds: clock.as_secs_f64(),
+            episodes,
+            survival_mean: played.survival_mean.unwrap_or_default(),
+            survival_standard_error: played.survival_standard_error.unwrap_or_default(),
+            reached_limit: played.reached_limit,
+            mean_return: played.mean_return,
+        };
+        self.log.write(&row)?;
+        self.log.flush()?;
+        self.last = Some(row);
+        if self.best.is_none_or(|best| row.survival_mean > best.survival_mean) {
+            self.best = Some(row);
+            self.run.save_weights(Weights::Best, &network, self.config, progress.steps)?;
+        }
+        Ok(row)
+    }
+}
+
+/// Trains until the budget is spent, an evaluation is as good as asked for, or something fails. `clock` is how
+/// long training took, without evaluations.
 fn train(
     trainer: &mut Trainer<Town>,
     record: &mut Record,
+    evaluator: &mut Evaluator<'_>,
     mut display: ProgressDisplay,
     budget: Budget,
+    clock: &mut Duration,
 ) -> Result<()> {
     let going_on = |trainer: &Trainer<Town>| match budget {
         Budget::Steps(steps) => trainer.progress().steps < steps,
         Budget::Episodes(episodes) => trainer.progress().episodes < episodes,
     };
     let mut outcome = Ok(());
-    while outcome.is_ok() && going_on(trainer) {
+    while outcome.is_ok() && going_on(trainer) && !evaluator.reached() {
+        let started = Instant::now();
         outcome = trainer.round(record).map_err(anyhow::Error::from);
         if let Some(failure) = record.failure.take() {
             outcome = outcome.and(Err(failure));
+        }
+        *clock += started.elapsed();
+        if outcome.is_ok() && evaluator.is_due(trainer.progress().steps) {
+            outcome = evaluator.evaluate(trainer, *clock).map(|row| display.say(&describe(&row)));
         }
         display.update(trainer.progress(), || Status {
             survival: record.survival.last_mean(),
             epsilon: trainer.mean_epsilon(),
             loss: record.loss,
+            evaluated: evaluator.last.map(|row| row.survival_mean),
         });
     }
     if outcome.is_ok() {
+        let started = Instant::now();
         outcome = trainer.finish(record).map_err(anyhow::Error::from);
+        *clock += started.elapsed();
+    }
+    // What is kept in the end has been evaluated, too.
+    let updates = trainer.progress().updates;
+    let stale = evaluator.last.is_none_or(|last| last.updates != updates);
+    if outcome.is_ok() && evaluator.due.is_some() && stale && !evaluator.reached() {
+        outcome = evaluator.evaluate(trainer, *clock).map(|row| display.say(&describe(&row)));
     }
     display.finish();
     outcome
+}
+
+fn describe(row: &EvaluationRow) -> String {
+    format!(
+        "after {} steps and {:.0} s of training, {} greedy episodes last {:.1} ± {:.1} steps, {:.0} % to the limit",
+        row.steps,
+        row.training_seconds,
+        row.episodes,
+        row.survival_mean,
+        row.survival_standard_error,
+        100.0 * row.reached_limit
+    )
 }
 
 fn summarise(
@@ -211,7 +349,8 @@ fn summarise(
     run: &RunDirectory,
     trainer: &Trainer<Town>,
     survival: &SurvivalWindows,
-    time: Duration,
+    clock: Duration,
+    evaluator: &Evaluator<'_>,
 ) -> Result<()> {
     let progress = trainer.progress();
     let path = run.path().display();
@@ -221,7 +360,7 @@ fn summarise(
         progress.steps,
         progress.episodes,
         progress.updates,
-        time.as_secs_f64()
+        clock.as_secs_f64()
     )?;
     let count = survival.len();
     match (survival.first_mean(), survival.last_mean()) {
@@ -235,7 +374,13 @@ fn summarise(
         (Some(mean), _) => writeln!(out, "Mean survival: {mean:.1} steps in {count} episodes.")?,
         _ => writeln!(out, "No episode has finished.")?,
     }
-    writeln!(out, "{path} holds run.toml, level.toml, episodes.csv and weights.safetensors.")?;
+    if let (Some(last), Some(best)) = (evaluator.last, evaluator.best) {
+        writeln!(out, "Evaluated: {}.", describe(&last))?;
+        if best.steps != last.steps {
+            writeln!(out, "Best, and kept: {}.", describe(&best))?;
+        }
+    }
+    writeln!(out, "{path} holds its settings, level, episodes, evaluations and weights.")?;
     writeln!(out, "Next: townlet eval {}", quoted(&path.to_string())).context("cannot write to stdout")
 }
 

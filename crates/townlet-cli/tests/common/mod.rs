@@ -9,9 +9,14 @@ use tempfile::TempDir;
 
 /// Settings with which a run takes a second and still learns.
 pub(crate) const TINY: &str = "\
+[evaluation]
+every = 0
+episodes = 3
+
 [learner]
 batch_size = 2
 trace_length = 4
+period = 2
 n_step = 2
 schedule = { learning_starts = 100, update_every = 50, target_copy_every = 2 }
 

@@ -1,0 +1,36 @@
+//! The recipes that are built in: whole sets of settings with a name.
+
+use std::path::PathBuf;
+
+use clap::ValueEnum;
+use serde::{Deserialize, Serialize};
+
+/// A set of settings to start from.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum Recipe {
+    /// What lets agents survive
+    #[default]
+    Best,
+    /// Prioritised sequences, stored states, burn-in, rescaled values, a dueling head
+    R2d2,
+    /// Plain DRQN, one agent
+    Drqn,
+}
+
+impl Recipe {
+    /// Its file, as `--config` would read it.
+    pub(crate) fn text(self) -> &'static str {
+        match self {
+            Self::Best => include_str!("../recipes/best.toml"),
+            Self::R2d2 => include_str!("../recipes/r2d2.toml"),
+            Self::Drqn => include_str!("../recipes/drqn.toml"),
+        }
+    }
+
+    /// What its file is called where something is wrong with it.
+    pub(crate) fn path(self) -> PathBuf {
+        let name = self.to_possible_value().map(|value| value.get_name().to_owned());
+        PathBuf::from(format!("{}.toml", name.unwrap_or_default()))
+    }
+}
