@@ -6,7 +6,9 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::{allowed, builtin};
-use townlet_env::probes::{Chain, DelayedTMaze, MemoryLength, PassiveTMaze, Probe, ProbeEnv};
+use townlet_env::probes::{
+    Chain, DelayedTMaze, FlickeringCartPole, MemoryLength, PassiveTMaze, Probe, ProbeEnv,
+};
 use townlet_env::{Level, VectorEnv};
 
 /// Counts the allocations of each thread.
@@ -62,5 +64,6 @@ fn a_step_of_a_probe_allocates_nothing() {
     check(MemoryLength::new(4));
     check(PassiveTMaze::new(4));
     check(DelayedTMaze::new(2, 2));
+    check(FlickeringCartPole::default());
     check(Chain);
 }
