@@ -3,6 +3,7 @@
 
 mod level;
 mod observation_layout;
+mod previous_inputs;
 pub mod probes;
 mod stage;
 mod streams;
@@ -16,6 +17,7 @@ pub use level::{
     Modulation, Observability, Reward, ShapedReward,
 };
 pub use observation_layout::{Feature, ObservationLayout, ObservationLayoutBuilder};
+pub use previous_inputs::PreviousInputs;
 pub use stage::{RewardMode, Stage, StageError};
 pub use streams::stream;
 pub use town::{AgentState, MeterSet, Town, TownError};

@@ -9,7 +9,7 @@ use common::{allowed, builtin};
 use townlet_env::probes::{
     Chain, DelayedTMaze, FlickeringCartPole, MemoryLength, PassiveTMaze, Probe, ProbeEnv,
 };
-use townlet_env::{Level, VectorEnv};
+use townlet_env::{Level, PreviousInputs, VectorEnv};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -48,6 +48,17 @@ fn a_step_allocates_nothing() {
         }
         assert!(town.episodes().iter().all(|&episodes| episodes > 0), "no episode of `{name}` ended");
     }
+}
+
+#[test]
+fn a_step_with_previous_inputs_allocates_nothing() {
+    let mut env = PreviousInputs::new(builtin("pomdp", 16), 0.01);
+    let actions = [0; 16];
+    let before = ALLOCATIONS.get();
+    for _ in 0..300 {
+        env.step(&actions).unwrap();
+    }
+    assert_eq!(ALLOCATIONS.get(), before);
 }
 
 #[test]

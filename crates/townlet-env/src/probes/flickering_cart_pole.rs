@@ -13,7 +13,7 @@ use crate::{Action, stream};
 /// Balance a pole on a cart by pushing the cart (Barto, Sutton and Anderson, *Neuronlike Adaptive Elements
 /// That Can Solve Difficult Learning Control Problems*, 1983), with the constants of Gymnasium's
 /// `CartPole-v1`. Flickering is that of Hausknecht and Stone, *Deep Recurrent Q-Learning for Partially
-/// Observable MDPs* (2015), section 5: at each time the whole observation is replaced by zeros with
+/// Observable MDPs* (2015): at each time the whole observation is replaced by zeros with
 /// probability [`flicker`](Self::flicker), which they set to 0.5. The dynamics know nothing of it.
 ///
 /// | Feature | Holds |
