@@ -3,7 +3,9 @@
 
 mod level;
 mod observation_layout;
+mod previous_inputs;
 pub mod probes;
+mod stage;
 mod streams;
 mod town;
 pub mod trace;
@@ -12,9 +14,11 @@ mod vector_env;
 pub use level::{
     Affordance, Amounts, Cascade, Cell, Grid, HOURS_PER_DAY, Hours, Layout, Level, LevelError, LevelFault,
     LevelPlace, MAX_AFFORDANCES, MAX_METERS, MAX_SIDE, MAX_STEP_LIMIT, MAX_VISION_RANGE, Meter, Milestone,
-    Modulation, Observability, Reward,
+    Modulation, Observability, Reward, ShapedReward,
 };
 pub use observation_layout::{Feature, ObservationLayout, ObservationLayoutBuilder};
+pub use previous_inputs::PreviousInputs;
+pub use stage::{RewardMode, Stage, StageError};
 pub use streams::stream;
 pub use town::{AgentState, MeterSet, Town, TownError};
 pub use vector_env::{Action, Step, StepError, VectorEnv};

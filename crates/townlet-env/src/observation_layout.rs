@@ -25,6 +25,9 @@ pub enum Feature {
     Progress,
     /// Anything else that a world shows.
     Features,
+    /// The action taken before, one-hot, and what it paid; all 0 where an episode begins. See
+    /// [`PreviousInputs`](crate::PreviousInputs).
+    Previous,
 }
 
 /// The named ranges of one observation row, in order and without gaps.
@@ -128,6 +131,21 @@ impl ObservationLayout {
     pub fn features(&self) -> Option<Range<usize>> {
         self.range(Feature::Features)
     }
+
+    /// The previous action and reward.
+    pub fn previous(&self) -> Option<Range<usize>> {
+        self.range(Feature::Previous)
+    }
+
+    /// This layout with `len` more features at its end: the previous action and reward.
+    ///
+    /// # Panics
+    ///
+    /// Where it has them already.
+    #[must_use]
+    pub fn with_previous(&self, len: usize) -> Self {
+        ObservationLayoutBuilder { segments: self.segments.clone() }.previous(len).build()
+    }
 }
 
 /// Names the ranges of an [`ObservationLayout`], one after the other.
@@ -196,6 +214,12 @@ impl ObservationLayoutBuilder {
     #[must_use]
     pub fn features(self, count: usize) -> Self {
         self.push(Feature::Features, count)
+    }
+
+    /// The previous action and reward: as many features as there are actions, and one. Named last.
+    #[must_use]
+    pub fn previous(self, len: usize) -> Self {
+        self.push(Feature::Previous, len)
     }
 
     /// The finished layout.

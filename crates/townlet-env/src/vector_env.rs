@@ -2,7 +2,7 @@
 
 use thiserror::Error;
 
-use crate::ObservationLayout;
+use crate::{ObservationLayout, Stage, StageError};
 
 /// A discrete action: its index, from 0 to [`VectorEnv::num_actions`] - 1.
 pub type Action = u8;
@@ -137,6 +137,18 @@ pub trait VectorEnv {
     /// Where the number of actions is not [`num_envs`](Self::num_envs), or one does not exist. Nothing
     /// has been stepped then.
     fn step(&mut self, actions: &[Action]) -> Result<Step<'_>, StepError>;
+
+    /// Makes the world of one environment easier or harder, from its next step on, until the next call. A
+    /// [`reset`](Self::reset) and the ends of episodes leave it as it is.
+    ///
+    /// # Errors
+    ///
+    /// Where the world knows no stages, as by default, or there is no such environment, or no such stage in
+    /// this world. Nothing has changed then.
+    fn set_stage(&mut self, env: usize, stage: &Stage) -> Result<(), StageError> {
+        let _ = (env, stage);
+        Err(StageError::Unsupported)
+    }
 }
 
 /// What one [`VectorEnv::step`] leads to, as views into the environment's own buffers.

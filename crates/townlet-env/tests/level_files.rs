@@ -134,6 +134,35 @@ fn numbers_that_are_not_finite() {
 }
 
 #[test]
+fn shaped_rewards_that_make_no_sense() {
+    let milestones = "milestones = [{ every = 10, amount = 0.5 }]";
+    let sound =
+        format!("{milestones}\nmode = 'shaped'\nshaped = {{ per_step = 0.1, meters = {{ food = 0.5 }} }}");
+    let level = Level::from_toml(&SMALL.replacen(milestones, &sound, 1), "small.toml").unwrap();
+    assert_eq!(Level::from_toml(&level.to_toml(), "small.toml").unwrap(), level);
+
+    let shaped = |table: &str| format!("{milestones}\nmode = 'shaped'\n[reward.shaped]\n{table}");
+    broken(milestones, "mode = 'shaped'", &["small.toml:11: reward.mode", "add one, or leave `mode` out"]);
+    broken(milestones, "mode = 'dense'", &["small.toml:11: reward.mode", "`sparse` or `shaped`"]);
+    broken(
+        milestones,
+        &shaped("per_step = inf"),
+        &["small.toml:14: reward.shaped.per_step", "finite number"],
+    );
+    broken(milestones, &shaped("per_stp = 1.0"), &["small.toml:14: reward.shaped.per_stp", "`per_step`"]);
+    broken(
+        milestones,
+        &shaped("meters = { food = 1.0, coin = 0.1 }"),
+        &["small.toml:14: reward.shaped.meters.coin", "no meter `coin`", "did you mean `coins`?"],
+    );
+    broken(
+        milestones,
+        &shaped("[reward.shaped.meters]\nfood = nan"),
+        &["small.toml:15: reward.shaped.meters.food", "finite number"],
+    );
+}
+
+#[test]
 fn names_that_are_taken_or_empty() {
     broken("name = 'coins'", "name = 'food'", &["small.toml:17: meters[1].name", "taken by meters[0]"]);
     broken("'Mine'", "'Inn'", &["small.toml:38: affordances[1].name", "`Inn` is taken by affordances[0]"]);

@@ -6,8 +6,10 @@ use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 
 use common::{allowed, builtin};
-use townlet_env::probes::{Chain, DelayedTMaze, MemoryLength, PassiveTMaze, Probe, ProbeEnv};
-use townlet_env::{Level, VectorEnv};
+use townlet_env::probes::{
+    Chain, DelayedTMaze, FlickeringCartPole, MemoryLength, PassiveTMaze, Probe, ProbeEnv,
+};
+use townlet_env::{Level, PreviousInputs, VectorEnv};
 
 /// Counts the allocations of each thread.
 struct Counting;
@@ -49,6 +51,17 @@ fn a_step_allocates_nothing() {
 }
 
 #[test]
+fn a_step_with_previous_inputs_allocates_nothing() {
+    let mut env = PreviousInputs::new(builtin("pomdp", 16), 0.01);
+    let actions = [0; 16];
+    let before = ALLOCATIONS.get();
+    for _ in 0..300 {
+        env.step(&actions).unwrap();
+    }
+    assert_eq!(ALLOCATIONS.get(), before);
+}
+
+#[test]
 fn a_step_of_a_probe_allocates_nothing() {
     fn check<P: Probe>(probe: P) {
         let mut env = ProbeEnv::new(probe, 16);
@@ -62,5 +75,6 @@ fn a_step_of_a_probe_allocates_nothing() {
     check(MemoryLength::new(4));
     check(PassiveTMaze::new(4));
     check(DelayedTMaze::new(2, 2));
+    check(FlickeringCartPole::default());
     check(Chain);
 }

@@ -4,14 +4,18 @@
 mod common;
 
 use common::{INTERACT, bits};
+use proptest::collection::vec;
+use proptest::option::of;
 use proptest::prelude::*;
 use townlet_env::{
-    Action, Affordance, AgentState, Amounts, Cell, HOURS_PER_DAY, Layout, Level, Observability, Town,
-    VectorEnv,
+    Action, Affordance, AgentState, Amounts, Cell, HOURS_PER_DAY, Layout, Level, Observability, RewardMode,
+    Stage, Town, VectorEnv,
 };
 
 struct Restatement<'a> {
     level: &'a Level,
+    /// The stage that the agent is in, if any.
+    stage: Option<&'a Stage>,
     state: AgentState,
     step: u32,
 }
@@ -24,8 +28,43 @@ struct Outcome {
 }
 
 impl<'a> Restatement<'a> {
-    fn new(level: &'a Level, state: AgentState) -> Self {
-        Self { level, state, step: 0 }
+    fn new(level: &'a Level, stage: Option<&'a Stage>, state: AgentState) -> Self {
+        Self { level, stage, state, step: 0 }
+    }
+
+    /// Meters that are not active in the stage have their start value.
+    fn hold(&mut self) {
+        let Some(stage) = self.stage else { return };
+        for (meter, value) in self.level.meters.iter().zip(&mut self.state.meters) {
+            if !stage.active_meters.contains(&meter.name) {
+                *value = meter.start;
+            }
+        }
+    }
+
+    fn reward_mode(&self) -> RewardMode {
+        self.stage.map_or(self.level.reward.mode, |stage| stage.reward)
+    }
+
+    fn reward(&self) -> f32 {
+        let mut reward = 0.0;
+        match self.reward_mode() {
+            RewardMode::Sparse => {
+                for milestone in &self.level.reward.milestones {
+                    if self.step.is_multiple_of(milestone.every) {
+                        reward += milestone.amount;
+                    }
+                }
+            }
+            RewardMode::Shaped => {
+                let shaped = self.level.reward.shaped.as_ref().unwrap();
+                reward = shaped.per_step;
+                for (meter, value) in self.level.meters.iter().zip(&self.state.meters) {
+                    reward += shaped.meters.get(&meter.name).map_or(0.0, |weight| weight * value);
+                }
+            }
+        }
+        reward
     }
 
     fn meter(&mut self, name: &str) -> &mut f32 {
@@ -85,15 +124,20 @@ impl<'a> Restatement<'a> {
         }
         let interaction = if action == INTERACT { self.interact() } else { None };
         for meter in &level.meters {
-            *self.meter(&meter.name) -= meter.depletion;
+            *self.meter(&meter.name) -= match self.stage {
+                Some(stage) => meter.depletion * stage.depletion_multiplier,
+                None => meter.depletion,
+            };
         }
         self.clip();
+        self.hold();
         for modulation in &level.modulations {
             let lack = 1.0 - *self.meter(&modulation.source);
             let loss = modulation.rate * (modulation.base + modulation.range * lack);
             *self.meter(&modulation.target) -= loss;
             self.clip();
         }
+        self.hold();
         for cascade in &level.cascades {
             let source = *self.meter(&cascade.source);
             if source < cascade.threshold {
@@ -102,14 +146,10 @@ impl<'a> Restatement<'a> {
                 self.clip();
             }
         }
+        self.hold();
         let terminated =
             level.meters.iter().zip(&self.state.meters).any(|(meter, &value)| meter.terminal && value <= 0.0);
-        let mut reward = if terminated { level.reward.death } else { 0.0 };
-        for milestone in &level.reward.milestones {
-            if !terminated && self.step.is_multiple_of(milestone.every) {
-                reward += milestone.amount;
-            }
-        }
+        let reward = if terminated { level.reward.death } else { self.reward() };
         self.step += 1;
         if level.clock {
             self.state.hour = (self.state.hour + 1) % HOURS_PER_DAY;
@@ -183,13 +223,22 @@ proptest! {
 
     #[test]
     fn every_level_agrees_on_every_bit(
-        level in common::any_level(),
+        (level, stages) in common::any_level().prop_flat_map(|level| {
+            let stages = vec(of(common::any_stage(&level)), 3);
+            (Just(level), stages)
+        }),
         seed in any::<u64>(),
         actions in common::actions(3, 80),
     ) {
         let mut town = Town::new(level.clone(), 3).unwrap();
+        for (i, stage) in stages.iter().enumerate() {
+            if let Some(stage) = stage {
+                town.set_stage(i, stage).unwrap();
+            }
+        }
         town.reset(seed);
-        let mut agents: Vec<_> = (0..3).map(|i| Restatement::new(&level, town.state(i))).collect();
+        let start = |town: &Town, i: usize| Restatement::new(&level, stages[i].as_ref(), town.state(i));
+        let mut agents: Vec<_> = (0..3).map(|i| start(&town, i)).collect();
         for actions in &actions {
             let features = town.observation_layout().len();
             for (i, agent) in agents.iter().enumerate() {
@@ -212,7 +261,7 @@ proptest! {
             for (i, agent) in agents.iter_mut().enumerate() {
                 prop_assert_eq!(&town.outcome(i), &agent.state);
                 if town.episode_steps()[i] == 0 {
-                    *agent = Restatement::new(&level, town.state(i));
+                    *agent = start(&town, i);
                 }
             }
         }

@@ -5,7 +5,9 @@ mod common;
 use std::fmt::Write;
 
 use common::{DOWN, INTERACT, LEFT, RIGHT, UP, builtin};
-use townlet_env::{AgentState, Cell, Layout, Level, StepError, Town, TownError, VectorEnv};
+use townlet_env::{
+    AgentState, Cell, Layout, Level, RewardMode, Stage, StageError, StepError, Town, TownError, VectorEnv,
+};
 
 const ENERGY: usize = 0;
 const MONEY: usize = 3;
@@ -385,4 +387,108 @@ fn a_state_can_be_put_back() {
     other.place(2, &state).unwrap();
     assert_eq!(other.state(2), state);
     assert_eq!(other.observations()[100..], row);
+}
+
+/// Two agents that start alike, the second in this stage.
+fn two(stage: &Stage) -> Town {
+    let mut town = builtin("pomdp", 2);
+    for agent in 0..2 {
+        town.place(agent, &start([3, 3])).unwrap();
+    }
+    town.set_stage(1, stage).unwrap();
+    town
+}
+
+#[test]
+fn a_stage_scales_depletion_and_holds_other_meters_for_one_agent_alone() {
+    let mut town = two(&Stage::new(&["energy", "social"], 0.5, RewardMode::Sparse));
+    town.step(&[RIGHT, RIGHT]).unwrap();
+    // A move takes 0.005 of energy, depletion 0.005 of energy and 0.006 of social.
+    for (meter, expected) in
+        [(ENERGY, [0.99, 0.9925]), (2, [0.992, 1.0]), (5, [0.994, 0.997]), (7, [0.998, 1.0])]
+    {
+        for (found, expected) in town.meter(meter).iter().zip(expected) {
+            assert!((found - expected).abs() < 1e-6, "meter {meter}: {found}, expected {expected}");
+        }
+    }
+    assert_eq!(town.state(0), {
+        let mut alone = placed("pomdp", &start([3, 3]));
+        alone.step(&[RIGHT]).unwrap();
+        alone.state(0)
+    });
+}
+
+#[test]
+fn nothing_is_paid_from_held_money_and_nobody_dies_of_a_held_meter() {
+    let mut town = builtin("pomdp", 1);
+    town.set_stage(0, &Stage::new(&["health"], 1.0, RewardMode::Sparse)).unwrap();
+    town.place(0, &with_meter(start([1, 1]), ENERGY, 0.001)).unwrap();
+    for _ in 0..100 {
+        town.step(&[INTERACT]).unwrap();
+        assert_eq!(town.interactions(), [Some(0)], "the bed costs 0.05 each time");
+        assert_eq!((town.meter(MONEY)[0], town.meter(ENERGY)[0]), (0.5, 1.0));
+    }
+    town.place(0, &with_meter(start([0, 0]), ENERGY, 0.001)).unwrap();
+    assert!(!town.step(&[RIGHT]).unwrap().terminated[0]);
+    town.place(0, &with_meter(start([0, 0]), HEALTH, 1e-4)).unwrap();
+    assert!(town.step(&[RIGHT]).unwrap().terminated[0], "health is active");
+}
+
+#[test]
+fn the_shaped_reward_pays_each_step_and_death_stays_what_it_is() {
+    let mut town = two(&Stage::new(&["energy", "health"], 1.0, RewardMode::Shaped));
+    let rewards = town.step(&[RIGHT, RIGHT]).unwrap().rewards.to_vec();
+    // 0.02, and 0.01 times each meter: energy 0.99, money 0.5, health 0.9995 at the full fitness held, and 5 full ones.
+    assert_eq!(rewards[0], 5.5);
+    assert!((rewards[1] - (0.02 + 0.01 * (0.99 + 0.5 + 0.9995 + 5.0))).abs() < 1e-6, "{rewards:?}");
+    town.place(1, &with_meter(start([3, 3]), ENERGY, 0.001)).unwrap();
+    assert_eq!(town.step(&[RIGHT, RIGHT]).unwrap().rewards, [0.0, -100.0]);
+}
+
+#[test]
+fn a_level_may_pay_the_shaped_reward_by_itself_and_a_stage_the_milestones() {
+    let mut level = Level::builtin("pomdp").unwrap();
+    level.reward.mode = RewardMode::Shaped;
+    let names: Vec<_> = level.meters.iter().map(|meter| meter.name.clone()).collect();
+    let all: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut town = Town::new(level, 2).unwrap();
+    town.set_stage(1, &Stage::new(&all, 1.0, RewardMode::Sparse)).unwrap();
+    let step = town.step(&[INTERACT, INTERACT]).unwrap();
+    assert!(step.rewards[0] > 0.09 && step.rewards[0] < 0.1, "{:?}", step.rewards);
+    assert_eq!(step.rewards[1], 5.5);
+}
+
+#[test]
+fn a_stage_lasts_over_resets_until_the_next_one() {
+    let mut town = two(&Stage::new(&["energy"], 1.0, RewardMode::Sparse));
+    town.reset(3);
+    town.step(&[RIGHT, RIGHT]).unwrap();
+    assert_eq!(town.meter(5), [0.994, 1.0]);
+    let meters: Vec<String> = town.level().meters.iter().map(|meter| meter.name.clone()).collect();
+    let all: Vec<&str> = meters.iter().map(String::as_str).collect();
+    town.set_stage(1, &Stage::new(&all, 1.0, RewardMode::Sparse)).unwrap();
+    town.reset(3);
+    town.step(&[RIGHT, RIGHT]).unwrap();
+    assert_eq!(town.meter(5), [0.994, 0.994]);
+}
+
+#[test]
+fn a_stage_that_cannot_be_changes_nothing() {
+    let mut level = Level::builtin("pomdp").unwrap();
+    level.reward.shaped = None;
+    let mut town = Town::new(level, 2).unwrap();
+    let energy = |reward| Stage::new(&["energy"], 0.5, reward);
+    assert_eq!(
+        town.set_stage(2, &energy(RewardMode::Sparse)),
+        Err(StageError::NoSuchEnv { env: 2, num_envs: 2 })
+    );
+    let error = town.set_stage(0, &energy(RewardMode::Shaped)).unwrap_err();
+    assert!(
+        error.to_string().contains("`pomdp`") && error.to_string().contains("[reward.shaped]"),
+        "{error}"
+    );
+    let error = town.set_stage(0, &Stage::new(&["enrgy"], 0.5, RewardMode::Sparse)).unwrap_err();
+    assert!(matches!(error, StageError::NoSuchMeter { .. }), "{error}");
+    town.step(&[INTERACT, INTERACT]).unwrap();
+    assert_eq!(town.meter(ENERGY), [0.995, 0.995]);
 }

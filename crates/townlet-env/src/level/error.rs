@@ -118,6 +118,9 @@ pub enum LevelFault {
     /// A price, and no meter to pay it from.
     #[error("a price needs a meter to pay it from; name it in `money`, or leave the price out")]
     PriceWithoutMoney,
+    /// A shaped reward that the level does not say.
+    #[error("a shaped reward needs a table `[reward.shaped]`; add one, or leave `mode` out")]
+    NoShapedReward,
     /// A cell beside the grid.
     #[error(
         "{cell} lies off the {grid} grid; expected x from 0 to {} and y from 0 to {}",

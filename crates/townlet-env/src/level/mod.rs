@@ -12,7 +12,7 @@ use std::path::Path;
 
 use serde::{Deserialize, Serialize};
 
-use crate::ObservationLayout;
+use crate::{ObservationLayout, RewardMode};
 pub use error::{LevelError, LevelFault, LevelPlace};
 
 /// The most meters that a level may have.
@@ -309,10 +309,29 @@ pub struct Reward {
     /// What surviving pays. Milestones that fall together add up.
     #[serde(default)]
     pub milestones: Vec<Milestone>,
+    /// What pays: the milestones, or [`shaped`](Self::shaped). A [`Stage`](crate::Stage) may say otherwise.
+    #[serde(default, skip_serializing_if = "is_sparse")]
+    pub mode: RewardMode,
+    /// The dense reward; none where the level has none. It can be an alternative that only stages use.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub shaped: Option<ShapedReward>,
+}
+
+/// A reward for every step survived, instead of milestones: `per_step`, and for each meter named its value
+/// after the step times its weight.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ShapedReward {
+    /// What every step pays.
+    #[serde(default)]
+    pub per_step: f32,
+    /// What a step pays in addition for each meter where that is 1, and in proportion below.
+    #[serde(default, skip_serializing_if = "Amounts::is_empty")]
+    pub meters: Amounts,
 }
 
 impl Reward {
-    /// What surviving a step pays. `step` counts from 0 in each episode.
+    /// What surviving a step pays by milestones. `step` counts from 0 in each episode.
     pub fn for_surviving(&self, step: u32) -> f32 {
         let reached = self.milestones.iter().filter(|milestone| step.is_multiple_of(milestone.every));
         // Not `sum`, which starts from a negative zero.
@@ -345,6 +364,11 @@ fn default_ticks() -> u8 {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
 fn is_single_tick(ticks: &u8) -> bool {
     *ticks == 1
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_sparse(mode: &RewardMode) -> bool {
+    *mode == RewardMode::Sparse
 }
 
 impl Level {

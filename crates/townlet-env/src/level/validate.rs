@@ -7,6 +7,7 @@ use super::{
     Affordance, Amounts, HOURS_PER_DAY, Hours, Layout, Level, LevelError, LevelFault, LevelPlace,
     MAX_AFFORDANCES, MAX_METERS, MAX_SIDE, MAX_STEP_LIMIT, MAX_VISION_RANGE, Observability,
 };
+use crate::RewardMode;
 
 /// The path of a key, such as `affordances[3].effects.energy`.
 #[derive(Clone)]
@@ -195,7 +196,17 @@ impl Level {
             key.field("every").ensure(milestone.every > 0, milestone.every, "every 1 step or more")?;
             key.field("amount").finite(milestone.amount)?;
         }
-        Ok(())
+        match &self.reward.shaped {
+            Some(shaped) => {
+                let key = reward.field("shaped");
+                key.field("per_step").finite(shaped.per_step)?;
+                self.validate_amounts(&key.field("meters"), &shaped.meters)
+            }
+            None if self.reward.mode == RewardMode::Shaped => {
+                Err(reward.field("mode").fault(LevelFault::NoShapedReward))
+            }
+            None => Ok(()),
+        }
     }
 
     fn validate_amounts(&self, key: &Key, amounts: &Amounts) -> Result<(), LevelError> {

@@ -8,6 +8,7 @@
 //! | [`MemoryLength`] | a bit kept for `length` steps | 1 | 0 (1 where `length` is 1) |
 //! | [`PassiveTMaze`] | a goal kept along a corridor that has to be walked | 1 | 0.5 |
 //! | [`DelayedTMaze`] | a target network that carries its state through a delay | 1 | 0 |
+//! | [`FlickeringCartPole`] | a moving state kept through blank observations | 500 | about 200 at a flicker of 0.5 |
 //! | [`Chain`] | nothing remembered: exact values under a mask | −2 | −2 |
 //!
 //! Every probe runs as a [`VectorEnv`](crate::VectorEnv) in a [`ProbeEnv`]. A probe of your own is an
@@ -30,6 +31,7 @@
 
 mod chain;
 mod delayed_t_maze;
+mod flickering_cart_pole;
 mod memory_length;
 mod memory_score;
 mod passive_t_maze;
@@ -40,6 +42,7 @@ mod testing;
 
 pub use chain::{Chain, ChainEpisode};
 pub use delayed_t_maze::{DelayedTMaze, DelayedTMazeEpisode};
+pub use flickering_cart_pole::{FlickeringCartPole, FlickeringCartPoleEpisode};
 pub use memory_length::{MemoryLength, MemoryLengthEpisode};
 pub use memory_score::MemoryScore;
 pub use passive_t_maze::{PassiveTMaze, PassiveTMazeEpisode};

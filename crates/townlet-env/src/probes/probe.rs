@@ -84,7 +84,8 @@ pub trait Probe {
     /// The undiscounted return of the best policy, in expectation.
     fn optimal_return(&self) -> f32;
 
-    /// The undiscounted return of the best policy that sees the current observation only, in expectation.
+    /// The undiscounted return of the best policy that sees the current observation only, in expectation. A probe
+    /// that does not know it in closed form says how it was found.
     fn memoryless_return(&self) -> f32;
 }
 

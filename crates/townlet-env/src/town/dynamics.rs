@@ -32,16 +32,29 @@ impl Chosen {
 }
 
 impl Block<'_> {
-    /// Takes one action per agent; agents whose episode it ends start the next one.
-    pub(super) fn step(&mut self, plan: &Plan, seed: u64, actions: &[Action]) {
+    /// Takes one action per agent; agents whose episode it ends start the next one. `staged` says that any
+    /// agent of the town lives by other rules than the level's plain ones.
+    pub(super) fn step(&mut self, plan: &Plan, seed: u64, staged: bool, actions: &[Action]) {
         self.walk(plan, actions);
         self.pay_for_moving(plan, actions);
         self.interact(plan, actions);
-        self.deplete(plan);
-        self.modulate(plan);
-        self.cascade(plan);
+        if staged {
+            self.deplete_by_stage(plan);
+            self.hold(plan);
+            self.modulate(plan);
+            self.hold(plan);
+            self.cascade(plan);
+            self.hold(plan);
+        } else {
+            self.deplete(plan);
+            self.modulate(plan);
+            self.cascade(plan);
+        }
         self.find_deaths(plan);
         let ended = self.reward(plan);
+        if staged {
+            self.pay_shaped(plan);
+        }
         if plan.clock_at.is_some() {
             self.let_an_hour_pass();
         }

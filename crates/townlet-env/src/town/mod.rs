@@ -7,8 +7,9 @@ mod episodes;
 mod interactions;
 mod observation;
 mod plan;
+mod stages;
 
-use crate::{Action, Cell, Level, ObservationLayout, Step, StepError, VectorEnv};
+use crate::{Action, Cell, Level, ObservationLayout, Stage, StageError, Step, StepError, VectorEnv};
 pub use agent::{AgentState, MeterSet, TownError};
 use block::{Block, Columns};
 use plan::{ACTIONS, INTERACT, Plan};
@@ -27,6 +28,10 @@ use plan::{ACTIONS, INTERACT, Plan};
 /// A town of at least 4,096 agents is stepped by several threads: those of the rayon pool in which
 /// [`step`](VectorEnv::step) is called. A smaller one is stepped by the calling thread. The number of threads
 /// changes no bit of the results.
+///
+/// Each agent may be put in a [`Stage`] of its own, see [`set_stage`](VectorEnv::set_stage): some meters are
+/// held at their start, the others deplete faster or slower, and the shaped reward may pay. Any number of
+/// stages beside each other change nothing for the agents that are in none.
 ///
 /// [`step`](VectorEnv::step) allocates no memory, but for what rayon needs to hand out work.
 ///
@@ -50,6 +55,8 @@ pub struct Town {
     plan: Plan,
     seed: u64,
     columns: Columns,
+    /// How many agents live by other rules than the level's plain ones. While none does, they cost nothing.
+    num_staged: usize,
 }
 
 impl Town {
@@ -72,7 +79,8 @@ impl Town {
         let plan = Plan::new(&level);
         let columns = Columns::new(&plan, num_agents);
         let observation_layout = level.observation_layout();
-        let mut town = Self { level, observation_layout, plan, seed: 0, columns };
+        let mut town = Self { level, observation_layout, plan, seed: 0, columns, num_staged: 0 };
+        town.leave_stages();
         town.reset(0);
         Ok(town)
     }
@@ -264,10 +272,15 @@ impl VectorEnv for Town {
 
     fn step(&mut self, actions: &[Action]) -> Result<Step<'_>, StepError> {
         StepError::check(actions, self.num_envs(), ACTIONS)?;
+        let staged = self.num_staged > 0;
         self.for_each_block(|plan, seed, mut agents| {
             let actions = &actions[agents.first..][..agents.len()];
-            agents.step(plan, seed, actions);
+            agents.step(plan, seed, staged, actions);
         });
         Ok(self.last_step())
+    }
+
+    fn set_stage(&mut self, env: usize, stage: &Stage) -> Result<(), StageError> {
+        self.put_in_stage(env, stage)
     }
 }

@@ -69,6 +69,7 @@ pub(super) struct Plan {
     /// Per step of an episode, what surviving it pays.
     pub(super) survival_reward: Vec<f32>,
     pub(super) death_reward: f32,
+    pub(super) shaped_reward: Option<ShapedRewardPlan>,
 }
 
 /// The ground: a byte per cell that holds the affordance there, with a margin of empty cells around the
@@ -83,6 +84,14 @@ pub(super) struct GroundShape {
     pub(super) margin: usize,
     /// Per cell, its place in the ground.
     pub(super) offsets: Vec<u16>,
+}
+
+/// What surviving a step pays where the shaped reward does.
+#[derive(Clone, Debug)]
+pub(super) struct ShapedRewardPlan {
+    pub(super) per_step: f32,
+    /// The meters that pay, and how much each pays where it is 1.
+    pub(super) weights: Vec<(usize, f32)>,
 }
 
 #[derive(Clone, Debug)]
@@ -179,6 +188,10 @@ impl Plan {
             step_limit: level.step_limit,
             survival_reward: (0..level.step_limit).map(|step| level.reward.for_surviving(step)).collect(),
             death_reward: level.reward.death,
+            shaped_reward: level.reward.shaped.as_ref().map(|shaped| ShapedRewardPlan {
+                per_step: shaped.per_step,
+                weights: nonzero(amounts(&shaped.meters)),
+            }),
         };
 
         for (index, affordance) in level.affordances.iter().enumerate() {

@@ -3,10 +3,10 @@
 
 use proptest::collection::{btree_map, vec};
 use proptest::prelude::*;
-use proptest::sample::select;
+use proptest::sample::{select, subsequence};
 use townlet_env::{
     Action, Affordance, Amounts, Cascade, Cell, Grid, Hours, Layout, Level, Meter, Milestone, Modulation,
-    Observability, Reward, Town, VectorEnv,
+    Observability, Reward, RewardMode, ShapedReward, Stage, Town, VectorEnv,
 };
 
 pub(crate) const UP: Action = 0;
@@ -55,9 +55,12 @@ pub(crate) fn any_level() -> impl Strategy<Value = Level> {
                 Just(cells).prop_shuffle(),
                 vec((1..=20_u32, -1.0..5.0_f32), 0..=3),
                 0..meters,
+                (any::<bool>(), -1.0..1.0_f32, amounts(meters, 1.0)),
             )
                 .prop_map(
-                    move |(flags, meters, dynamics, mut affordances, cells, milestones, money)| {
+                    move |(flags, meters, dynamics, mut affordances, cells, milestones, money, shaped)| {
+                        let (shaped, per_step, weights) = shaped;
+                        let shaped_reward = ShapedReward { per_step, meters: weights };
                         let (partial, shuffled, hours_enforced, vision_range, step_limit) = flags;
                         for (index, (affordance, cell)) in affordances.iter_mut().zip(cells).enumerate() {
                             affordance.name = format!("place {index}");
@@ -78,6 +81,8 @@ pub(crate) fn any_level() -> impl Strategy<Value = Level> {
                             movement_cost,
                             reward: Reward {
                                 death: -10.0,
+                                mode: if shaped { RewardMode::Shaped } else { RewardMode::Sparse },
+                                shaped: Some(shaped_reward),
                                 milestones: milestones
                                     .into_iter()
                                     .map(|(every, amount)| Milestone { every, amount })
@@ -99,6 +104,19 @@ pub(crate) fn any_level() -> impl Strategy<Value = Level> {
                         }
                     },
                 )
+        },
+    )
+}
+
+/// Any stage of a level with meters called as those of [`any_level`].
+pub(crate) fn any_stage(level: &Level) -> impl Strategy<Value = Stage> + use<> {
+    let names: Vec<String> = level.meters.iter().map(|meter| meter.name.clone()).collect();
+    let count = names.len();
+    (subsequence(names, 1..=count), select(vec![0.2_f32, 0.7, 1.0, 3.0]), any::<bool>()).prop_map(
+        |(active_meters, depletion_multiplier, shaped)| Stage {
+            active_meters,
+            depletion_multiplier,
+            reward: if shaped { RewardMode::Shaped } else { RewardMode::Sparse },
         },
     )
 }
