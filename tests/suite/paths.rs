@@ -39,6 +39,8 @@ fn networks() -> BTreeMap<String, QNetworkConfig> {
         .collect();
     networks.insert("small".to_owned(), small::network(small::layout()));
     let bare = ObservationLayout::builder().features(3).build();
+    let previous = small::layout().with_previous(4);
+    networks.insert("with previous inputs".to_owned(), small::network(previous));
     networks.insert("bare".to_owned(), small::network(bare));
     networks
 }

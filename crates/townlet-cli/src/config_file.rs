@@ -54,6 +54,7 @@ struct EvaluationKeys {
 #[derive(Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct NetworkKeys {
+    previous: Option<bool>,
     core: Option<CoreConfig>,
     head: Option<HeadConfig>,
     hidden: Option<usize>,
@@ -108,6 +109,11 @@ impl<'a> ConfigFile<'a> {
     /// How many steps a run takes, if the file says so.
     pub(crate) fn steps(&self) -> Option<u64> {
         self.keys.steps
+    }
+
+    /// Whether agents see their previous action and reward, if the file says so.
+    pub(crate) fn previous(&self) -> Option<bool> {
+        self.keys.network.previous
     }
 
     /// Changes `evaluation` to what the file says and leaves the rest as it is.

@@ -6,9 +6,10 @@ use anyhow::Result;
 use rand::RngExt;
 use serde::Serialize;
 use townlet_drqn::{EpisodeOutcome, Policy, evaluate};
-use townlet_env::{Level, MeterSet, Town, stream};
+use townlet_env::{Level, MeterSet, stream};
 
 use crate::survival::{mean, median, standard_error};
+use crate::world::{View, World};
 
 /// The most agents that play side by side. More episodes are played in several blocks, so that memory does
 /// not grow with their number.
@@ -31,14 +32,14 @@ pub(crate) struct Evaluation {
     pub(crate) deaths: BTreeMap<String, u64>,
 }
 
-/// Plays `episodes` episodes in `level`. `policy` makes the policy for one block from its number of agents
+/// Plays `episodes` episodes in the level of `view`. `policy` makes the policy for one block from its number of agents
 /// and its seed.
 ///
 /// # Errors
 ///
 /// Where the level makes no world.
 pub(crate) fn play<P: Policy>(
-    level: &Level,
+    view: &View,
     episodes: usize,
     seed: u64,
     mut policy: impl FnMut(usize, u64) -> P,
@@ -48,9 +49,9 @@ pub(crate) fn play<P: Policy>(
     for block in 0..episodes.div_ceil(MOST_AGENTS) {
         let agents = (episodes - outcomes.len()).min(MOST_AGENTS);
         let seed = block_seed(seed, block);
-        let mut town = Town::new(level.clone(), agents)?;
-        outcomes.extend(evaluate(&mut town, &mut policy(agents, seed), seed, |town: &Town, agent, _| {
-            let cause = cause_of_death(level, town.deaths()[agent]);
+        let mut world = view.world(agents)?;
+        outcomes.extend(evaluate(&mut world, &mut policy(agents, seed), seed, |world: &World, agent, _| {
+            let cause = cause_of_death(&view.level, world.inner().deaths()[agent]);
             if !cause.is_empty() {
                 *deaths.entry(cause).or_default() += 1;
             }
@@ -93,7 +94,7 @@ mod tests {
 
     #[test]
     fn every_block_plays_other_episodes() {
-        let level = Level::builtin("pomdp").unwrap();
+        let level = View::plain(Level::builtin("pomdp").unwrap());
         let random = |_, seed| RandomPolicy::new(seed);
         let first = play(&level, MOST_AGENTS, 3, random).unwrap();
         let both = play(&level, MOST_AGENTS + 40, 3, random).unwrap();
@@ -106,7 +107,7 @@ mod tests {
     fn the_limit_is_no_death() {
         let mut level = Level::builtin("pomdp").unwrap();
         level.step_limit = 2;
-        let played = play(&level, 5, 1, |_, seed| RandomPolicy::new(seed)).unwrap();
+        let played = play(&View::plain(level), 5, 1, |_, seed| RandomPolicy::new(seed)).unwrap();
         assert_eq!(played.reached_limit, 1.0);
         assert_eq!((played.survival_mean, played.survival_median), (Some(2.0), Some(2.0)));
         assert_eq!(played.survival_standard_error, Some(0.0));

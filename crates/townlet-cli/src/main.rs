@@ -16,6 +16,7 @@ mod run_directory;
 mod standard_output;
 mod survival;
 mod toml_place;
+mod world;
 
 use std::env;
 use std::io::{self, IsTerminal};

@@ -9,6 +9,7 @@ use townlet_env::{Level, Town};
 use townlet_nets::{Backend, QNetworkConfig};
 
 use crate::recipe::Recipe;
+use crate::world::View;
 
 /// Everything that decides the outcome of a training run.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -34,6 +35,14 @@ pub(crate) struct RunConfig {
     pub(crate) learner: DrqnConfig,
     /// The world.
     pub(crate) level: Level,
+}
+
+impl RunConfig {
+    /// How the run's agents see its level.
+    pub(crate) fn view(&self) -> View {
+        let previous_scale = self.network.layout.previous().map(|_| self.learner.reward_scale);
+        View { level: self.level.clone(), previous_scale }
+    }
 }
 
 /// How long a run lasts.

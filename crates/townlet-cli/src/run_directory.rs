@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
+use townlet_env::VectorEnv;
 use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict, write_safetensors};
 
 use crate::run_config::RunConfig;
@@ -82,7 +83,8 @@ impl RunDirectory {
         let config: RunConfig = TomlText { path: &file, text: &text }.parse()?;
         let damaged = || format!("{} holds a run that cannot be played", file.display());
         config.level.validate().with_context(damaged)?;
-        if config.network.layout != config.level.observation_layout() {
+        let seen = config.view().world(1).with_context(damaged)?;
+        if config.network.layout != *seen.observation_layout() {
             bail!(
                 "{}: network.layout is not what agents see in this level; restore the file",
                 file.display()

@@ -82,7 +82,7 @@ fn a_run_stops_when_it_is_good_enough() {
 }
 
 #[test]
-fn every_recipe_trains() {
+fn every_recipe_trains_and_plays() {
     let sandbox = Sandbox::new();
     for (recipe, estimator) in [("best", "double"), ("r2d2", "double"), ("drqn", "max")] {
         sandbox.train(recipe, &["--recipe", recipe, "--steps", "300"]).assert().success();
@@ -92,6 +92,11 @@ fn every_recipe_trains() {
         let weights = fs::read(sandbox.path(recipe).join("weights.safetensors")).unwrap();
         let dueling = String::from_utf8_lossy(&weights).contains("advantage_head.0.weight");
         assert_eq!(dueling, recipe == "r2d2", "{recipe}");
+        let previous = String::from_utf8_lossy(&weights).contains("previous_encoder.0.weight");
+        assert_eq!(previous, recipe == "r2d2", "{recipe}");
+        sandbox.townlet(&["eval", recipe, "--episodes", "3"]).assert().success();
+        sandbox.townlet(&["trace", "record", recipe, "--out", "t.jsonl"]).assert().success();
+        sandbox.townlet(&["trace", "verify", "t.jsonl"]).assert().success();
     }
 }
 

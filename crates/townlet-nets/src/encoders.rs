@@ -62,6 +62,7 @@ pub(crate) struct Encoders {
     affordance: Option<Linear>,
     temporal: Option<Linear>,
     features: Option<Linear>,
+    previous: Option<Linear>,
     #[module(skip)]
     layout: ObservationLayout,
 }
@@ -84,6 +85,7 @@ impl Encoders {
             temporal: (temporal_size(layout) > 0)
                 .then(|| initialiser.linear("temporal_encoder.0", temporal_size(layout), sizes.features)),
             features: linear(Feature::Features, "feature_encoder.0"),
+            previous: linear(Feature::Previous, "previous_encoder.0"),
             layout: layout.clone(),
         }
     }
@@ -115,6 +117,7 @@ impl Encoders {
             one(Feature::Affordance),
             (!clock.is_empty()).then_some(clock),
             one(Feature::Features),
+            one(Feature::Previous),
         ];
         (vision, narrow.into_iter().flatten().collect())
     }
@@ -139,6 +142,7 @@ impl Encoders {
             (&self.affordance, named(Feature::Affordance)),
             (&self.temporal, (!clock.is_empty()).then(|| Tensor::cat(clock, 1))),
             (&self.features, named(Feature::Features)),
+            (&self.previous, named(Feature::Previous)),
         ];
         for (encoder, part) in narrow {
             if let (Some(encoder), Some(part)) = (encoder, part) {

@@ -420,9 +420,9 @@ fn is_tracked<B: Host>(node: NodeGuard) -> bool {
     matches!(operation, OpsKind::Tracked(_))
 }
 
-/// The state before the first step, and the parameters of a network that has everything: a window and six
+/// The state before the first step, and the parameters of a network that has everything: a window and seven
 /// other encoders.
-const PARENTS: usize = 2 + (6 + 6 * 2 + 4 + 4);
+const PARENTS: usize = 2 + (6 + 7 * 2 + 4 + 4);
 
 /// The operation of a whole forward pass in Burn's graph.
 #[derive(Debug)]

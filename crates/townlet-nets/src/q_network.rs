@@ -218,6 +218,7 @@ impl TorchNames for QNetwork {
         ("encoders.affordance", "affordance_encoder.0"),
         ("encoders.temporal", "temporal_encoder.0"),
         ("encoders.features", "feature_encoder.0"),
+        ("encoders.previous", "previous_encoder.0"),
         ("core.Lstm.weight_ih", "lstm.weight_ih_l0"),
         ("core.Lstm.weight_hh", "lstm.weight_hh_l0"),
         ("core.Lstm.bias_ih", "lstm.bias_ih_l0"),
@@ -234,4 +235,37 @@ impl TorchNames for QNetwork {
         ("head.Dueling.advantage.hidden", "advantage_head.0"),
         ("head.Dueling.advantage.output", "advantage_head.2"),
     ];
+}
+
+#[cfg(all(test, feature = "flex"))]
+mod tests {
+    use super::*;
+    use crate::device::Backend;
+
+    /// A network that the kernels did not serve would be as right, and slow: nothing else would tell.
+    #[test]
+    fn the_kernels_serve_a_network_that_sees_everything() {
+        let layout = ObservationLayout::builder()
+            .window(3)
+            .cell(4)
+            .position()
+            .meters(3)
+            .affordance(2)
+            .hour()
+            .progress()
+            .features(2)
+            .previous(4)
+            .build();
+        for device in [Backend::Flex.device().unwrap(), Backend::Flex.device().unwrap().autodiff()] {
+            let config = QNetworkConfig { hidden: 8, ..QNetworkConfig::new(layout.clone(), 3) };
+            let served = |config: &QNetworkConfig| {
+                let network = config.init(1, &device);
+                let observations = Tensor::zeros([2, 3, layout.len()], &device);
+                network.fused.forward(&network, &observations, &network.initial_state(2)).is_some()
+            };
+            assert!(served(&config));
+            assert!(!served(&QNetworkConfig { core: CoreConfig::Gru, ..config.clone() }));
+            assert!(!served(&QNetworkConfig { head: HeadConfig::Dueling, ..config }));
+        }
+    }
 }

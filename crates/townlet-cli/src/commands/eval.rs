@@ -74,16 +74,16 @@ impl Arguments {
         // Another seed than the run's, so that no episode is one that was trained in; nor are they those by
         // which the best weights were chosen.
         let seed = self.seed.unwrap_or_else(|| config.seed.wrapping_add(1));
-        let (level, episodes) = (&config.level, self.episodes as usize);
-        let trained = play(level, episodes, seed, |agents, seed| {
+        let (view, episodes) = (config.view(), self.episodes as usize);
+        let trained = play(&view, episodes, seed, |agents, seed| {
             NetworkPolicy::new(&network, agents, self.epsilon, seed)
         })?;
-        let random = play(level, episodes, seed, |_, seed| RandomPolicy::new(seed))?;
+        let random = play(&view, episodes, seed, |_, seed| RandomPolicy::new(seed))?;
         let report = Report {
             run: run.path().display().to_string(),
             weights,
-            level: &level.name,
-            step_limit: level.step_limit,
+            level: &config.level.name,
+            step_limit: config.level.step_limit,
             backend,
             episodes: self.episodes,
             seed,

@@ -8,11 +8,12 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use townlet_drqn::{NetworkPolicy, Policy, RandomPolicy};
 use townlet_env::trace::{TraceReport, TraceWriter, verify};
-use townlet_env::{Level, Town, VectorEnv};
+use townlet_env::{Level, VectorEnv};
 use townlet_nets::Backend;
 
 use super::MAX_SEED;
 use crate::run_directory::RunDirectory;
+use crate::world::View;
 use crate::{error_message, level_argument};
 
 /// Record episodes step by step, or replay recorded ones
@@ -108,16 +109,17 @@ impl Record {
                 let network =
                     run.load_network(run.usual_weights(), &config, self.backend.unwrap_or(config.backend))?;
                 let greedy = NetworkPolicy::new(&network, 1, 0.0, self.seed);
-                self.record(config.level, greedy, "greedy")?
+                self.record(&config.view(), greedy, "greedy")?
             }
-            (Some((_, config)), Some(PolicyName::Random)) => self.record(config.level, random, "random")?,
+            (Some((_, config)), Some(PolicyName::Random)) => self.record(&config.view(), random, "random")?,
             (None, Some(PolicyName::Greedy)) => bail!(
                 "a greedy agent needs a trained network, and {} is not a run directory; name one, or \
                  choose --policy random",
                 self.source
             ),
             (None, Some(PolicyName::Random) | None) => {
-                self.record(level_argument::load(&self.source)?, random, "random")?
+                let level = level_argument::load(&self.source)?;
+                self.record(&View::plain(level), random, "random")?
             }
         };
         let (episodes, file) = (self.episodes, self.out.display());
@@ -127,24 +129,24 @@ impl Record {
     }
 
     /// Writes the trace and returns the number of its steps.
-    fn record(&self, level: Level, mut policy: impl Policy, policy_name: &str) -> Result<u64> {
+    fn record(&self, view: &View, mut policy: impl Policy, policy_name: &str) -> Result<u64> {
         let context = || format!("cannot write {}", self.out.display());
-        let mut town = Town::new(level, 1)?;
-        town.reset(self.seed);
+        let mut world = view.world(1)?;
+        world.reset(self.seed);
         let file = BufWriter::new(File::create(&self.out).with_context(context)?);
         let version = env!("CARGO_PKG_VERSION");
         let source = format!("townlet {version}, {policy_name} policy, seed {}", self.seed);
-        let mut trace = TraceWriter::new(file, town.level(), &source).with_context(context)?;
+        let mut trace = TraceWriter::new(file, &view.level, &source).with_context(context)?;
         let mut steps = 0;
         for episode in 0..self.episodes {
-            trace.begin(&format!("episode {episode}"), &town, 0).with_context(context)?;
+            trace.begin(&format!("episode {episode}"), world.inner(), 0).with_context(context)?;
             let mut ended = false;
             while !ended {
                 let mut actions = [0];
-                policy.act(town.observations(), town.action_masks(), &mut actions);
-                town.step(&actions)?;
+                policy.act(world.observations(), world.action_masks(), &mut actions);
+                world.step(&actions)?;
                 steps += 1;
-                ended = trace.step(&town, actions[0]).with_context(context)?;
+                ended = trace.step(world.inner(), actions[0]).with_context(context)?;
                 policy.ended(&[ended]);
             }
         }

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail};
 use clap::{Args, value_parser};
 use rand::RngExt;
 use townlet_drqn::{DrqnConfig, EpisodeReport, NetworkPolicy, TrainObserver, Trainer, UpdateReport};
-use townlet_env::{Town, stream};
+use townlet_env::stream;
 use townlet_nets::Backend;
 use townlet_nets::device::in_pool;
 use tracing::{debug, info};
@@ -23,6 +23,7 @@ use crate::run_config::{Budget, EvaluationSchedule, RunConfig, default_network, 
 use crate::run_directory::{RunDirectory, Weights};
 use crate::survival::SurvivalWindows;
 use crate::toml_place::TomlText;
+use crate::world::World;
 use crate::{error_message, level_argument};
 
 /// Train an agent
@@ -104,9 +105,9 @@ impl Arguments {
         let config = self.resolve()?;
         let path = self.out.clone().unwrap_or_else(|| default_path(&config));
         // Everything that can be refused is, before anything is written.
-        let town = Town::new(config.level.clone(), config.agents)?;
+        let world = config.view().world(config.agents)?;
         let device = config.backend.device()?;
-        let mut trainer = Trainer::new(town, &config.network, config.learner.clone(), config.seed, &device)?;
+        let mut trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device)?;
         let run = RunDirectory::create(&path, &config)?;
         info!(run = %path.display(), level = config.level.name, seed = config.seed, "training");
 
@@ -145,14 +146,17 @@ impl Arguments {
 
         let (mut network, mut learner) = (default_network(&level), DrqnConfig::default());
         let mut evaluation = EvaluationSchedule { every: 0, episodes: 200 };
-        let said = |of: fn(&ConfigFile<'_>) -> Option<u64>| own.as_ref().and_then(of).or_else(|| of(&recipe));
-        let agents = self.agents.map(u64::from).or_else(|| said(|file| file.agents().map(u64::from)));
+        let agents = self.agents.or_else(|| own.as_ref().and_then(ConfigFile::agents)).or(recipe.agents());
         let agents = agents.unwrap_or(1) as usize;
+        let steps = own.as_ref().and_then(ConfigFile::steps).or(recipe.steps());
         let budget = match (self.steps, self.episodes) {
             (Some(steps), _) => Budget::Steps(steps),
             (None, Some(episodes)) => Budget::Episodes(episodes),
-            (None, None) => Budget::Steps(said(|file| file.steps()).unwrap_or(1)),
+            (None, None) => Budget::Steps(steps.unwrap_or(1)),
         };
+        if own.as_ref().and_then(ConfigFile::previous).or(recipe.previous()) == Some(true) {
+            network.layout = network.layout.with_previous(network.num_actions + 1);
+        }
         recipe.apply_network(&mut network)?;
         recipe.apply_learner(&mut learner)?;
         recipe.apply_evaluation(&mut evaluation);
@@ -210,10 +214,10 @@ impl Record {
     }
 }
 
-impl TrainObserver<Town> for Record {
-    fn on_episode(&mut self, town: &Town, episode: &EpisodeReport) {
+impl TrainObserver<World> for Record {
+    fn on_episode(&mut self, world: &World, episode: &EpisodeReport) {
         self.survival.push(episode.length);
-        let cause = cause_of_death(town.level(), town.deaths()[episode.env]);
+        let cause = cause_of_death(world.inner().level(), world.inner().deaths()[episode.env]);
         if let Err(error) = self.log.write(&EpisodeRow::new(episode, cause)) {
             self.failure.get_or_insert(error);
         }
@@ -254,14 +258,14 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Plays, greedily, with the network as it is now.
-    fn evaluate(&mut self, trainer: &Trainer<Town>, clock: Duration) -> Result<EvaluationRow> {
+    fn evaluate(&mut self, trainer: &Trainer<World>, clock: Duration) -> Result<EvaluationRow> {
         let EvaluationSchedule { every, episodes } = self.config.evaluation;
         let progress = trainer.progress();
         self.due = Some((progress.steps / every + 1) * every);
         let network = trainer.learner().acting_network();
         // The same episodes every time, and none of those that were trained in or that `townlet eval` plays.
         let seed = stream(self.config.seed, "evaluation-during-training", 0, 0).random();
-        let played = play(&self.config.level, episodes as usize, seed, |agents, seed| {
+        let played = play(&self.config.view(), episodes as usize, seed, |agents, seed| {
             NetworkPolicy::new(&network, agents, 0.0, seed)
         })?;
         let row = EvaluationRow {
@@ -288,14 +292,14 @@ impl<'a> Evaluator<'a> {
 /// Trains until the budget is spent, an evaluation is as good as asked for, or something fails. `clock` is how
 /// long training took, without evaluations.
 fn train(
-    trainer: &mut Trainer<Town>,
+    trainer: &mut Trainer<World>,
     record: &mut Record,
     evaluator: &mut Evaluator<'_>,
     mut display: ProgressDisplay,
     budget: Budget,
     clock: &mut Duration,
 ) -> Result<()> {
-    let going_on = |trainer: &Trainer<Town>| match budget {
+    let going_on = |trainer: &Trainer<World>| match budget {
         Budget::Steps(steps) => trainer.progress().steps < steps,
         Budget::Episodes(episodes) => trainer.progress().episodes < episodes,
     };
@@ -347,7 +351,7 @@ fn describe(row: &EvaluationRow) -> String {
 fn summarise(
     out: &mut impl Write,
     run: &RunDirectory,
-    trainer: &Trainer<Town>,
+    trainer: &Trainer<World>,
     survival: &SurvivalWindows,
     clock: Duration,
     evaluator: &Evaluator<'_>,
