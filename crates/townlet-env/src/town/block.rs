@@ -95,13 +95,6 @@ columns! {
     /// The cells of the affordances, where each agent has its own.
     layouts: u16 = 0, |plan| if plan.shuffled { plan.num_affordances } else { 0 };
 
-    /// What depletion is multiplied by.
-    depletion_multiplier: f32 = 1.0, |_plan| 1;
-    /// The meters that stay at their start.
-    held: MeterSet = MeterSet::default(), |_plan| 1;
-    /// Whether the shaped reward pays.
-    shaped: bool = false, |_plan| 1;
-
     observations: f32 = 0.0, |plan| plan.features;
     action_masks: bool = false, |_plan| ACTIONS;
     rewards: f32 = 0.0, |_plan| 1;

@@ -7,6 +7,7 @@
 use super::agent::MeterSet;
 use super::block::{BLOCK, Block};
 use super::plan::{CascadeStep, DEFICIT_SLOTS, INTERACT, Plan};
+use super::stages::Stages;
 use crate::{Action, HOURS_PER_DAY};
 
 /// The agents of a block that something applies to, gathered without a branch per agent.
@@ -32,28 +33,31 @@ impl Chosen {
 }
 
 impl Block<'_> {
-    /// Takes one action per agent; agents whose episode it ends start the next one. `staged` says that any
-    /// agent of the town lives by other rules than the level's plain ones.
-    pub(super) fn step(&mut self, plan: &Plan, seed: u64, staged: bool, actions: &[Action]) {
+    /// Takes one action per agent; agents whose episode it ends start the next one. `stages` is given
+    /// where any agent of the town lives by other rules than the level's plain ones.
+    pub(super) fn step(&mut self, plan: &Plan, seed: u64, stages: Option<&Stages>, actions: &[Action]) {
         self.walk(plan, actions);
         self.pay_for_moving(plan, actions);
         self.interact(plan, actions);
-        if staged {
-            self.deplete_by_stage(plan);
-            self.hold(plan);
-            self.modulate(plan);
-            self.hold(plan);
-            self.cascade(plan);
-            self.hold(plan);
-        } else {
-            self.deplete(plan);
-            self.modulate(plan);
-            self.cascade(plan);
+        match stages {
+            None => self.deplete(plan),
+            Some(stages) => {
+                self.deplete_by_stage(plan, stages);
+                self.hold(plan, stages);
+            }
+        }
+        self.modulate(plan);
+        if let Some(stages) = stages {
+            self.hold(plan, stages);
+        }
+        self.cascade(plan);
+        if let Some(stages) = stages {
+            self.hold(plan, stages);
         }
         self.find_deaths(plan);
         let ended = self.reward(plan);
-        if staged {
-            self.pay_shaped(plan);
+        if let Some(stages) = stages {
+            self.pay_shaped(plan, stages);
         }
         if plan.clock_at.is_some() {
             self.let_an_hour_pass();

@@ -13,6 +13,7 @@ use crate::{Action, Cell, Level, ObservationLayout, Stage, StageError, Step, Ste
 pub use agent::{AgentState, MeterSet, TownError};
 use block::{Block, Columns};
 use plan::{ACTIONS, INTERACT, Plan};
+use stages::Stages;
 
 /// `num_agents` independent agents in the world of one [`Level`], stepped together.
 ///
@@ -55,8 +56,7 @@ pub struct Town {
     plan: Plan,
     seed: u64,
     columns: Columns,
-    /// How many agents live by other rules than the level's plain ones. While none does, they cost nothing.
-    num_staged: usize,
+    stages: Stages,
 }
 
 impl Town {
@@ -79,8 +79,8 @@ impl Town {
         let plan = Plan::new(&level);
         let columns = Columns::new(&plan, num_agents);
         let observation_layout = level.observation_layout();
-        let mut town = Self { level, observation_layout, plan, seed: 0, columns, num_staged: 0 };
-        town.leave_stages();
+        let stages = Stages::new(level.reward.mode, num_agents);
+        let mut town = Self { level, observation_layout, plan, seed: 0, columns, stages };
         town.reset(0);
         Ok(town)
     }
@@ -238,9 +238,10 @@ impl Town {
     }
 
     /// Calls `work` on every block of agents.
-    fn for_each_block(&mut self, work: impl Fn(&Plan, u64, Block<'_>) + Sync) {
-        let Self { plan, seed, columns, .. } = self;
-        columns.block().for_each_block(plan, &|agents| work(plan, *seed, agents));
+    fn for_each_block(&mut self, work: impl Fn(&Plan, u64, Option<&Stages>, Block<'_>) + Sync) {
+        let Self { plan, seed, columns, stages, .. } = self;
+        let stages = stages.in_use();
+        columns.block().for_each_block(plan, &|agents| work(plan, *seed, stages, agents));
     }
 }
 
@@ -259,7 +260,7 @@ impl VectorEnv for Town {
 
     fn reset(&mut self, seed: u64) {
         self.seed = seed;
-        self.for_each_block(|plan, seed, mut agents| agents.reset(plan, seed));
+        self.for_each_block(|plan, seed, _stages, mut agents| agents.reset(plan, seed));
     }
 
     fn observations(&self) -> &[f32] {
@@ -272,10 +273,9 @@ impl VectorEnv for Town {
 
     fn step(&mut self, actions: &[Action]) -> Result<Step<'_>, StepError> {
         StepError::check(actions, self.num_envs(), ACTIONS)?;
-        let staged = self.num_staged > 0;
-        self.for_each_block(|plan, seed, mut agents| {
+        self.for_each_block(|plan, seed, stages, mut agents| {
             let actions = &actions[agents.first..][..agents.len()];
-            agents.step(plan, seed, staged, actions);
+            agents.step(plan, seed, stages, actions);
         });
         Ok(self.last_step())
     }

@@ -7,27 +7,77 @@ use super::dynamics::clip;
 use super::plan::Plan;
 use crate::{RewardMode, Stage, StageError, VectorEnv};
 
+/// The stage of every agent, an entry each. Kept beside the other columns, which every step passes about.
+#[derive(Clone, Debug)]
+pub(super) struct Stages {
+    /// What depletion is multiplied by.
+    depletion_multiplier: Vec<f32>,
+    /// The meters that stay at their start.
+    held: Vec<MeterSet>,
+    /// Whether the shaped reward pays.
+    shaped: Vec<bool>,
+    /// How many agents live by other rules than the level's plain ones.
+    num_staged: usize,
+}
+
+impl Stages {
+    /// All agents in the world as the level has it.
+    pub(super) fn new(mode: RewardMode, agents: usize) -> Self {
+        let shaped = mode == RewardMode::Shaped;
+        Self {
+            depletion_multiplier: vec![1.0; agents],
+            held: vec![MeterSet::default(); agents],
+            shaped: vec![shaped; agents],
+            num_staged: if shaped { agents } else { 0 },
+        }
+    }
+
+    /// The stages, where any agent is in one.
+    pub(super) fn in_use(&self) -> Option<&Self> {
+        (self.num_staged > 0).then_some(self)
+    }
+
+    fn set(&mut self, agent: usize, depletion_multiplier: f32, held: MeterSet, shaped: bool) {
+        self.num_staged -= usize::from(self.is_staged(agent));
+        self.depletion_multiplier[agent] = depletion_multiplier;
+        self.held[agent] = held;
+        self.shaped[agent] = shaped;
+        self.num_staged += usize::from(self.is_staged(agent));
+    }
+
+    /// Whether anything about this agent's world is not as in the level's plain rules.
+    fn is_staged(&self, agent: usize) -> bool {
+        self.shaped[agent] || self.depletion_multiplier[agent] != 1.0 || !self.held[agent].is_empty()
+    }
+}
+
+// Cold, so that they stay out of line: inlined, they would slow down the step of those who are in no stage.
 impl Block<'_> {
     /// Depletes meters where some agents have a multiplier. A multiplier of 1 changes no bit.
-    pub(super) fn deplete_by_stage(&mut self, plan: &Plan) {
+    #[cold]
+    pub(super) fn deplete_by_stage(&mut self, plan: &Plan, stages: &Stages) {
         for &(meter, depletion) in &plan.depletion {
-            for (value, scale) in self.meters[meter].iter_mut().zip(&*self.depletion_multiplier) {
+            for (value, scale) in
+                self.meters[meter].iter_mut().zip(&stages.depletion_multiplier[self.first..])
+            {
                 *value = clip(*value - depletion * scale);
             }
         }
     }
 
     /// Puts held meters back to their start.
-    pub(super) fn hold(&mut self, plan: &Plan) {
+    #[cold]
+    pub(super) fn hold(&mut self, plan: &Plan, stages: &Stages) {
         for (meter, &start) in plan.start.iter().enumerate() {
-            for (value, held) in self.meters[meter].iter_mut().zip(&*self.held) {
+            for (value, held) in self.meters[meter].iter_mut().zip(&stages.held[self.first..]) {
                 *value = if held.contains(meter) { start } else { *value };
             }
         }
     }
 
     /// Pays the shaped reward instead of the sparse one to the agents that are in for it and live.
-    pub(super) fn pay_shaped(&mut self, plan: &Plan) {
+    #[cold]
+    pub(super) fn pay_shaped(&mut self, plan: &Plan, stages: &Stages) {
         let Some(shaped) = &plan.shaped_reward else { return };
         let mut rewards = [shaped.per_step; BLOCK];
         for &(meter, weight) in &shaped.weights {
@@ -36,7 +86,7 @@ impl Block<'_> {
             }
         }
         for (i, reward) in rewards[..self.len()].iter().enumerate() {
-            if self.shaped[i] && !self.terminated[i] {
+            if stages.shaped[self.first + i] && !self.terminated[i] {
                 self.rewards[i] = *reward;
             }
         }
@@ -44,21 +94,6 @@ impl Block<'_> {
 }
 
 impl Town {
-    /// Whether anything about this agent's world is not as in the level's plain rules.
-    fn is_staged(&self, agent: usize) -> bool {
-        let columns = &self.columns;
-        columns.shaped[agent] || columns.depletion_multiplier[agent] != 1.0 || !columns.held[agent].is_empty()
-    }
-
-    /// Puts every agent in the world as the level has it.
-    pub(super) fn leave_stages(&mut self) {
-        let shaped = self.level.reward.mode == RewardMode::Shaped;
-        self.columns.shaped.fill(shaped);
-        self.columns.depletion_multiplier.fill(1.0);
-        self.columns.held.fill(MeterSet::default());
-        self.num_staged = if shaped { self.num_envs() } else { 0 };
-    }
-
     pub(super) fn put_in_stage(&mut self, agent: usize, stage: &Stage) -> Result<(), StageError> {
         if agent >= self.num_envs() {
             return Err(StageError::NoSuchEnv { env: agent, num_envs: self.num_envs() });
@@ -72,11 +107,7 @@ impl Town {
         let is_active = |meter: &str| stage.active_meters.iter().any(|active| active == meter);
         let held = (0..meters.len()).filter(|&meter| !is_active(meters[meter])).map(|meter| 1 << meter).sum();
 
-        self.num_staged -= usize::from(self.is_staged(agent));
-        self.columns.shaped[agent] = shaped;
-        self.columns.depletion_multiplier[agent] = stage.depletion_multiplier;
-        self.columns.held[agent] = MeterSet(held);
-        self.num_staged += usize::from(self.is_staged(agent));
+        self.stages.set(agent, stage.depletion_multiplier, MeterSet(held), shaped);
         Ok(())
     }
 }
