@@ -202,7 +202,7 @@ fn network_sizes(network: &QNetworkConfig) -> impl Iterator<Item = (&'static str
 
 /// Puts every value of `said` in its place in `settings`. A choice with settings of its own (a table with a
 /// `kind`) is replaced as a whole.
-fn overlay(settings: &mut Table, said: Table) {
+pub(crate) fn overlay(settings: &mut Table, said: Table) {
     for (key, value) in said {
         match (settings.get_mut(&key), value) {
             (Some(Value::Table(old)), Value::Table(new)) if !new.contains_key("kind") => overlay(old, new),

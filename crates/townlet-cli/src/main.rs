@@ -14,6 +14,7 @@ mod recipe;
 mod run_config;
 mod run_directory;
 mod standard_output;
+mod study_table;
 mod survival;
 mod toml_place;
 mod world;

@@ -28,9 +28,17 @@ impl Recipe {
         }
     }
 
+    /// Its name on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::R2d2 => "r2d2",
+            Self::Drqn => "drqn",
+        }
+    }
+
     /// What its file is called where something is wrong with it.
     pub(crate) fn path(self) -> PathBuf {
-        let name = self.to_possible_value().map(|value| value.get_name().to_owned());
-        PathBuf::from(format!("{}.toml", name.unwrap_or_default()))
+        PathBuf::from(format!("{}.toml", self.name()))
     }
 }

@@ -3,6 +3,7 @@
 mod doctor;
 mod eval;
 mod levels;
+mod study;
 mod trace;
 mod train;
 
@@ -15,6 +16,7 @@ use clap::Subcommand;
 pub(crate) enum Command {
     Train(train::Arguments),
     Eval(eval::Arguments),
+    Study(study::Arguments),
     Levels(levels::Arguments),
     Trace(trace::Arguments),
     Doctor(doctor::Arguments),
@@ -26,6 +28,7 @@ impl Command {
         match self {
             Self::Train(arguments) => arguments.run(out)?,
             Self::Eval(arguments) => arguments.run(out)?,
+            Self::Study(arguments) => arguments.run(out)?,
             Self::Levels(arguments) => arguments.run(out)?,
             Self::Trace(arguments) => arguments.run(out)?,
             Self::Doctor(arguments) => arguments.run(out)?,
