@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use townlet_drqn::{
-    BootstrapActions, DrqnConfig, EpsilonSchedule, LastStep, Loss, Memory, Sampling, StartState,
-    TargetEstimator, TargetUpdate, Trainer, UpdateSchedule,
+    Annealing, AnnealingConfig, BootstrapActions, CountNoveltyConfig, DrqnConfig, EpsilonSchedule, Intrinsic,
+    LastStep, Loss, Memory, Sampling, StartState, TargetEstimator, TargetUpdate, Trainer, UpdateSchedule,
 };
-use townlet_env::{Level, Town, VectorEnv};
+use townlet_env::{Feature, Level, Town, VectorEnv};
 use townlet_nets::{Backend, RecurrentSpatialQConfig, StateDict, state_dict};
 
 use crate::case::cases;
@@ -15,7 +15,7 @@ use crate::small;
 
 cases![
     every_key_of_the_learner_has_an_effect skips &[
-        (Backend::Wgpu, "twenty training runs of a minute each under a software driver"),
+        (Backend::Wgpu, "fifty training runs of a minute each under a software driver"),
     ],
     every_size_of_the_network_has_an_effect,
 ];
@@ -33,13 +33,44 @@ fn base() -> DrqnConfig {
         trace_length: 4,
         schedule: UpdateSchedule { learning_starts: 20, update_every: 8, target_copy_every: 3 },
         epsilon: EpsilonSchedule::Linear { start: 1.0, end: 0.5, steps: 100 },
+        intrinsic: Intrinsic::Counts(counts()),
+        annealing: Annealing::Adaptive(annealing()),
         ..DrqnConfig::default()
     }
 }
 
-/// A short run in the town, cut off every seven steps so that there are truncations.
+/// Every second observation or so is new, and some are mixed up.
+fn counts() -> CountNoveltyConfig {
+    CountNoveltyConfig { scale: 1.0, counters: 16, ..CountNoveltyConfig::default() }
+}
+
+/// Episodes last five to seven steps: the weight falls in some of them, and reaches its minimum.
+fn annealing() -> AnnealingConfig {
+    AnnealingConfig {
+        initial_weight: 2.0,
+        minimum_weight: 0.5,
+        window: 2,
+        variance_threshold: 1.0,
+        mean_gate: 5.5,
+        decay: 0.8,
+    }
+}
+
+/// The names of all settings in a table of them, those of tables within it included.
+fn keys(table: &serde_json::Value, prefix: &str) -> BTreeSet<String> {
+    let table = table.as_object().expect("settings are a table");
+    let below = |(key, value): (&String, &serde_json::Value)| {
+        let key = format!("{prefix}{key}");
+        if value.is_object() { keys(value, &format!("{key}.")) } else { BTreeSet::from([key]) }
+    };
+    table.iter().flat_map(below).collect()
+}
+
+/// A short run in the town, with agents that are tired to death after five to seven steps, and cut off after
+/// seven.
 fn run(config: DrqnConfig, device: &Device) -> StateDict {
-    let level = Level { step_limit: 7, ..Level::builtin("pomdp").expect("built in") };
+    let mut level = Level { step_limit: 7, ..Level::builtin("pomdp").expect("built in") };
+    level.meters[0].start = 0.05;
     let town = Town::new(level, 2).expect("a valid level");
     let layout = town.observation_layout().clone();
     let network = RecurrentSpatialQConfig { num_actions: town.num_actions(), ..small::network(layout) };
@@ -54,6 +85,8 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     let linear = |start, end, steps| EpsilonSchedule::Linear { start, end, steps };
     let polyak = |tau| TargetUpdate::Polyak { tau };
     let prioritised = |alpha, beta| Sampling::Prioritised { alpha, beta };
+    let counting = |counts| DrqnConfig { intrinsic: Intrinsic::Counts(counts), ..base() };
+    let annealed = |config| DrqnConfig { annealing: Annealing::Adaptive(config), ..base() };
     let schedule = base().schedule;
     let changes: Vec<(&str, DrqnConfig)> = vec![
         ("discount", DrqnConfig { discount: 0.5, ..base() }),
@@ -92,6 +125,26 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
         ("start_state", DrqnConfig { start_state: StartState::Stored, ..base() }),
         ("sampling.kind", DrqnConfig { sampling: prioritised(0.9, 0.6), ..base() }),
         ("target_update.kind", DrqnConfig { target_update: polyak(0.3), ..base() }),
+        ("intrinsic.kind", DrqnConfig { intrinsic: Intrinsic::None, annealing: Annealing::None, ..base() }),
+        ("intrinsic.scale", counting(CountNoveltyConfig { scale: 0.5, ..counts() })),
+        ("intrinsic.bins", counting(CountNoveltyConfig { bins: 40, ..counts() })),
+        ("intrinsic.count_actions", counting(CountNoveltyConfig { count_actions: false, ..counts() })),
+        ("intrinsic.counters", counting(CountNoveltyConfig { counters: 1 << 10, ..counts() })),
+        (
+            "intrinsic.features",
+            counting(CountNoveltyConfig { features: vec![Feature::Affordance], ..counts() }),
+        ),
+        ("intrinsic.meters", counting(CountNoveltyConfig { meters: vec![3], bins: 40, ..counts() })),
+        ("annealing.kind", DrqnConfig { annealing: Annealing::None, ..base() }),
+        ("annealing.initial_weight", annealed(AnnealingConfig { initial_weight: 1.0, ..annealing() })),
+        ("annealing.minimum_weight", annealed(AnnealingConfig { minimum_weight: 1.0, ..annealing() })),
+        ("annealing.window", annealed(AnnealingConfig { window: 4, ..annealing() })),
+        (
+            "annealing.variance_threshold",
+            annealed(AnnealingConfig { variance_threshold: 0.1, ..annealing() }),
+        ),
+        ("annealing.mean_gate", annealed(AnnealingConfig { mean_gate: 6.5, ..annealing() })),
+        ("annealing.decay", annealed(AnnealingConfig { decay: 0.5, ..annealing() })),
         ("epsilon.kind", DrqnConfig { epsilon: ladder(0.4, 7.0), ..base() }),
         ("epsilon.start", DrqnConfig { epsilon: linear(0.6, 0.5, 100), ..base() }),
         ("epsilon.end", DrqnConfig { epsilon: linear(1.0, 0.0, 100), ..base() }),
@@ -100,16 +153,7 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
 
     let covered: BTreeSet<String> = changes.iter().map(|(key, _)| (*key).to_owned()).collect();
     let json = serde_json::to_value(base()).expect("settings can be written");
-    let mut keys = BTreeSet::new();
-    for (key, value) in json.as_object().expect("settings are a table") {
-        match value.as_object() {
-            Some(inner) => keys.extend(inner.keys().map(|inner| format!("{key}.{inner}"))),
-            None => {
-                keys.insert(key.clone());
-            }
-        }
-    }
-    assert_eq!(covered, keys, "this test must change every key there is");
+    assert_eq!(covered, keys(&json, ""), "this test must change every key there is");
 
     let unchanged = run(base(), device);
     assert!(run(base(), device) == unchanged, "two runs with the same settings differ");

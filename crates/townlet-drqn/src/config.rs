@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::explore::{AnnealingConfig, CountNoveltyConfig};
 use crate::schedule::{EpsilonSchedule, UpdateSchedule};
 
 /// Every setting of the learner, in the field's own terms.
@@ -75,6 +76,10 @@ pub struct DrqnConfig {
     pub overlap: bool,
     /// How much is explored.
     pub epsilon: EpsilonSchedule,
+    /// What is paid for finding something new, beside what the world pays.
+    pub intrinsic: Intrinsic,
+    /// Whether that counts for less and less.
+    pub annealing: Annealing,
 }
 
 impl Default for DrqnConfig {
@@ -105,6 +110,8 @@ impl Default for DrqnConfig {
             target_update: TargetUpdate::default(),
             overlap: false,
             epsilon: EpsilonSchedule::default(),
+            intrinsic: Intrinsic::default(),
+            annealing: Annealing::default(),
         }
     }
 }
@@ -213,6 +220,29 @@ pub enum TargetUpdate {
     },
 }
 
+/// What is paid for finding something new. It is added to the world's rewards when sequences are sampled, and
+/// the sum is scaled by [`reward_scale`](DrqnConfig::reward_scale).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Intrinsic {
+    /// Nothing.
+    #[default]
+    None,
+    /// The more, the more rarely the like was seen (Bellemare et al. 2016, section 5.1).
+    Counts(CountNoveltyConfig),
+}
+
+/// Whether an intrinsic reward counts for less and less.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Annealing {
+    /// It counts as it is, all the time.
+    #[default]
+    None,
+    /// Its weight falls as agents live long and steadily.
+    Adaptive(AnnealingConfig),
+}
+
 /// A setting that makes no sense.
 #[derive(Clone, Debug, Error, PartialEq)]
 #[error("{key} = {found}: expected {expected}")]
@@ -272,6 +302,19 @@ impl DrqnConfig {
         if let TargetUpdate::Polyak { tau } = self.target_update {
             check(tau > 0.0 && tau <= 1.0, "target_update.tau", tau, "a number above 0 and up to 1")?;
         }
+        match &self.intrinsic {
+            Intrinsic::None => {}
+            Intrinsic::Counts(counts) => counts.validate()?,
+        }
+        if let Annealing::Adaptive(annealing) = &self.annealing {
+            annealing.validate()?;
+            check(
+                self.intrinsic != Intrinsic::None,
+                "annealing.kind",
+                "adaptive",
+                "none, where intrinsic.kind is none: there is nothing to anneal",
+            )?;
+        }
         match self.epsilon {
             EpsilonSchedule::Linear { start, end, .. } => {
                 check(probability(start), "epsilon.start", start, "a number from 0 to 1")?;
@@ -290,9 +333,9 @@ impl DrqnConfig {
     }
 }
 
-const POSITIVE: &str = "a positive number";
+pub(crate) const POSITIVE: &str = "a positive number";
 
-fn check(
+pub(crate) fn check(
     holds: bool,
     key: &'static str,
     found: impl Display,

@@ -6,10 +6,10 @@ use townlet_env::{Action, Step, StepError, VectorEnv, stream};
 use townlet_nets::device::in_pool;
 use townlet_nets::{Actor, RecurrentSpatialQConfig};
 
-use crate::config::{ConfigError, DrqnConfig, Sampling, StartState};
-use crate::explore::epsilon_greedy;
+use crate::config::{Annealing, ConfigError, DrqnConfig, Sampling, StartState};
+use crate::explore::{AdaptiveAnnealing, CountNoveltyError, Novelty, epsilon_greedy};
 use crate::learner::{Learner, LearnerError, UpdateReport};
-use crate::replay::{EmptyReplay, SequenceBatch, SequenceReplay};
+use crate::replay::{EmptyReplay, Extras, SequenceBatch, SequenceReplay};
 use crate::schedule::EpsilonSchedule;
 
 /// Why training stopped.
@@ -28,6 +28,9 @@ pub enum TrainError {
     /// An update was due before anything was stored.
     #[error(transparent)]
     Replay(#[from] EmptyReplay),
+    /// Novelty cannot be counted in this world.
+    #[error(transparent)]
+    Novelty(#[from] CountNoveltyError),
 }
 
 /// Where a training run stands.
@@ -56,6 +59,8 @@ pub struct EpisodeReport {
     pub length: u64,
     /// The sum of its rewards, as the world paid them.
     pub total_reward: f64,
+    /// The sum of its intrinsic rewards, without their weight; 0 where none are paid.
+    pub intrinsic_reward: f64,
     /// Whether it ended in the world.
     pub terminated: bool,
     /// Whether a limit cut it off.
@@ -95,6 +100,8 @@ pub struct Trainer<E> {
     study: Study,
     replay: SequenceReplay,
     book: Book,
+    /// Lowers the weight of intrinsic rewards, if anything does.
+    annealing: Option<AdaptiveAnnealing>,
     /// The updates that are outstanding.
     due: u64,
 }
@@ -112,6 +119,9 @@ struct Player {
     stores_states: bool,
     /// The memory before the step made last, `[num_envs, 2 * hidden]`, if it is stored.
     states: Vec<f32>,
+    novelty: Novelty,
+    /// What the step made last was worth by its novelty, `[num_envs]`; empty where nothing is paid.
+    intrinsic: Vec<f32>,
 }
 
 /// Learns.
@@ -130,6 +140,7 @@ struct Book {
     epsilon: EpsilonSchedule,
     lengths: Vec<u64>,
     total_rewards: Vec<f64>,
+    intrinsic_rewards: Vec<f64>,
     // Of the step made last.
     ended: Vec<bool>,
     reports: Vec<EpisodeReport>,
@@ -137,7 +148,7 @@ struct Book {
 
 impl Player {
     /// One step of every environment.
-    fn step<'a, E: VectorEnv>(&mut self, env: &'a mut E) -> Result<Step<'a>, StepError> {
+    fn step<'a, E: VectorEnv>(&mut self, env: &'a mut E) -> Result<Step<'a>, TrainError> {
         let (num_envs, schedule, steps) = (env.num_envs(), self.epsilon, self.steps);
         let epsilon = |env| schedule.epsilon(env, num_envs, steps);
         if self.stores_states {
@@ -145,12 +156,13 @@ impl Player {
         }
         let values = self.actor.values(env.observations());
         epsilon_greedy(values, env.action_masks(), epsilon, self.seed, self.rounds, &mut self.actions);
-        env.step(&self.actions)
+        self.novelty.visit(env.observations(), &self.actions, &mut self.intrinsic)?;
+        Ok(env.step(&self.actions)?)
     }
 
-    /// The actions of the step made last, and the memory before it.
-    fn took(&self) -> (&[Action], &[f32]) {
-        (&self.actions, &self.states)
+    /// The actions of the step made last, and what is stored with them.
+    fn took(&self) -> (&[Action], Extras<'_>) {
+        (&self.actions, Extras { states: &self.states, intrinsic: &self.intrinsic })
     }
 }
 
@@ -169,18 +181,20 @@ impl Study {
 }
 
 impl Book {
-    /// Stores a step of every environment, the actions and the memory that led to it, and notes which episodes it ended.
-    fn record(&mut self, player: (&[Action], &[f32]), step: &Step<'_>, replay: &mut SequenceReplay) {
-        let (actions, states) = player;
+    /// Stores a step of every environment, the actions that led to it and what goes with them, and notes which
+    /// episodes it ended.
+    fn record(&mut self, player: (&[Action], Extras<'_>), step: &Step<'_>, replay: &mut SequenceReplay) {
+        let (actions, extras) = player;
         let num_envs = actions.len();
         let before = self.progress.steps;
-        replay.record_with_states(actions, step, states);
+        replay.record_with(actions, step, extras);
         self.progress.steps += num_envs as u64;
         self.progress.stored = replay.len();
         self.reports.clear();
         for env in 0..num_envs {
             self.lengths[env] += 1;
             self.total_rewards[env] += f64::from(step.rewards[env]);
+            self.intrinsic_rewards[env] += extras.intrinsic.get(env).copied().map_or(0.0, f64::from);
             self.ended[env] = step.ended(env);
             if self.ended[env] {
                 self.reports.push(EpisodeReport {
@@ -189,6 +203,7 @@ impl Book {
                     steps: self.progress.steps,
                     length: std::mem::take(&mut self.lengths[env]),
                     total_reward: std::mem::take(&mut self.total_rewards[env]),
+                    intrinsic_reward: std::mem::take(&mut self.intrinsic_rewards[env]),
                     terminated: step.terminated[env],
                     truncated: step.truncated[env],
                     epsilon: self.epsilon.epsilon(env, num_envs, before),
@@ -229,6 +244,14 @@ impl<E: VectorEnv + Send> Trainer<E> {
             replay = replay.prioritised(alpha, beta);
         }
         replay.start(env.observations(), env.action_masks());
+        let annealing = match config.annealing {
+            Annealing::None => None,
+            Annealing::Adaptive(annealing) => Some(AdaptiveAnnealing::new(annealing)?),
+        };
+        if let Some(annealing) = &annealing {
+            replay.set_intrinsic_weight(annealing.weight());
+        }
+        let novelty = Novelty::new(&config.intrinsic, env.observation_layout())?;
         let epsilon = config.epsilon;
         let stores_states = config.start_state == StartState::Stored;
         let learner = Learner::new(network, config, seed, device);
@@ -244,6 +267,8 @@ impl<E: VectorEnv + Send> Trainer<E> {
                 actions: vec![0; num_envs],
                 stores_states,
                 states: Vec::new(),
+                novelty,
+                intrinsic: Vec::new(),
             },
             study: Study { learner, seed, batch: SequenceBatch::new(), reports: Vec::new() },
             replay,
@@ -252,9 +277,11 @@ impl<E: VectorEnv + Send> Trainer<E> {
                 epsilon,
                 lengths: vec![0; num_envs],
                 total_rewards: vec![0.0; num_envs],
+                intrinsic_rewards: vec![0.0; num_envs],
                 ended: vec![false; num_envs],
                 reports: Vec::new(),
             },
+            annealing,
             due: 0,
         })
     }
@@ -300,6 +327,11 @@ impl<E: VectorEnv + Send> Trainer<E> {
         self.player.rounds += 1;
         for report in &self.book.reports {
             observer.on_episode(&self.env, report);
+            if let Some(annealing) = &mut self.annealing
+                && let Some(change) = annealing.on_episode_end(report.length)
+            {
+                self.replay.set_intrinsic_weight(change.to);
+            }
         }
         observer.on_step(&self.env, &self.book.progress);
 

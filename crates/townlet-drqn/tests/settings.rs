@@ -1,7 +1,8 @@
 //! Settings, schedules and choices that need no tensors.
 
 use townlet_drqn::{
-    DrqnConfig, EpsilonSchedule, Sampling, StartState, TargetUpdate, UpdateSchedule, epsilon_greedy,
+    Annealing, AnnealingConfig, CountNoveltyConfig, DrqnConfig, EpsilonSchedule, Intrinsic, Sampling,
+    StartState, TargetUpdate, UpdateSchedule, epsilon_greedy,
 };
 
 #[test]
@@ -84,6 +85,7 @@ fn exploration_is_uniform_over_allowed_actions_and_independent_of_the_others() {
 #[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
     let base = DrqnConfig::default;
+    let adaptive = Annealing::Adaptive;
     let cases = [
         ("discount", DrqnConfig { discount: 1.5, ..base() }),
         ("discount", DrqnConfig { discount: f64::NAN, ..base() }),
@@ -118,6 +120,22 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         (
             "epsilon.base",
             DrqnConfig { epsilon: EpsilonSchedule::Ladder { base: 2.0, exponent: 1.0 }, ..base() },
+        ),
+        (
+            "intrinsic.bins",
+            DrqnConfig {
+                intrinsic: Intrinsic::Counts(CountNoveltyConfig { bins: 1, ..CountNoveltyConfig::default() }),
+                ..base()
+            },
+        ),
+        ("annealing.kind", DrqnConfig { annealing: adaptive(AnnealingConfig::default()), ..base() }),
+        (
+            "annealing.window",
+            DrqnConfig {
+                intrinsic: Intrinsic::Counts(CountNoveltyConfig::default()),
+                annealing: adaptive(AnnealingConfig { window: 0, ..AnnealingConfig::default() }),
+                ..base()
+            },
         ),
     ];
     assert_eq!(base().validate(), Ok(()));

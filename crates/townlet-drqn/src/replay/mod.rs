@@ -37,6 +37,19 @@ trait Stretch {
     fn state(&self, index: usize) -> &[f32];
     /// Action and reward of transition `index`, `0..len`.
     fn transition(&self, index: usize) -> (Action, f32);
+    /// The intrinsic reward of each transition, without a weight: `[len]`, or empty where none is stored.
+    fn intrinsic(&self) -> &[f32];
+}
+
+/// What may be stored with a step of every environment, beside what the world says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// The memory that each environment's agent had before it saw the observation on which it acted:
+    /// `[num_envs, width]`.
+    pub states: &'a [f32],
+    /// What novelty each environment's agent found, without a weight, in the units of the world's rewards:
+    /// `[num_envs]`.
+    pub intrinsic: &'a [f32],
 }
 
 /// Nothing has been stored yet, so nothing can be sampled.
@@ -60,6 +73,7 @@ pub struct EmptyReplay;
 pub struct SequenceReplay {
     windows: Windows,
     burn_in: usize,
+    intrinsic_weight: f64,
     num_actions: usize,
     features: usize,
     finished: EpisodeRing,
@@ -85,6 +99,7 @@ impl SequenceReplay {
         Self {
             windows,
             burn_in: 0,
+            intrinsic_weight: 1.0,
             num_actions,
             features,
             finished: EpisodeRing::new(capacity, windows, features, num_actions),
@@ -102,14 +117,14 @@ impl SequenceReplay {
     pub fn windowed(self, period: usize, burn_in: usize) -> Self {
         let reach = 1..=self.windows.trace_length;
         assert!(reach.contains(&period), "windows begin at different steps and leave none out");
-        let Self { num_actions, features, .. } = self;
+        let Self { num_actions, features, intrinsic_weight, .. } = self;
         let windows = Windows { period, ..self.windows };
         let mut finished = EpisodeRing::new(self.finished.capacity(), windows, features, num_actions);
         if let Some(priorities) = self.finished.priorities() {
             finished.prioritise(priorities.emptied(finished.capacity()));
         }
         let running = vec![RunningEpisode::new(features, num_actions, period); self.running.len()];
-        Self { windows, burn_in, num_actions, features, finished, running }
+        Self { windows, burn_in, intrinsic_weight, num_actions, features, finished, running }
     }
 
     /// The same replay, empty, whose windows are drawn in proportion to a power `alpha` of their errors, with
@@ -134,15 +149,21 @@ impl SequenceReplay {
         }
     }
 
-    /// Stores one step of every environment: the actions taken and what they led to.
-    pub fn record(&mut self, actions: &[Action], step: &Step<'_>) {
-        self.record_with_states(actions, step, &[]);
+    /// From now on intrinsic rewards count so many times in every batch that is drawn, those of old experience
+    /// too; 1 at first.
+    pub fn set_intrinsic_weight(&mut self, weight: f64) {
+        self.intrinsic_weight = weight;
     }
 
-    /// [`record`](Self::record), together with the memory that each environment's agent had before it saw the
-    /// observation on which it acted: `[num_envs, width]`, or empty to store none. Either every step of a
-    /// replay is recorded with states, or none is.
-    pub fn record_with_states(&mut self, actions: &[Action], step: &Step<'_>, states: &[f32]) {
+    /// Stores one step of every environment: the actions taken and what they led to.
+    pub fn record(&mut self, actions: &[Action], step: &Step<'_>) {
+        self.record_with(actions, step, Extras::default());
+    }
+
+    /// [`record`](Self::record), together with more that is known of the step. What is empty is not stored;
+    /// either every step of a replay is recorded with states, or none is, and so with intrinsic rewards.
+    pub fn record_with(&mut self, actions: &[Action], step: &Step<'_>, extras: Extras<'_>) {
+        let Extras { states, intrinsic } = extras;
         let width = states.len() / actions.len().max(1);
         for (env, &action) in actions.iter().enumerate() {
             let end = match (step.terminated[env], step.truncated[env]) {
@@ -154,6 +175,7 @@ impl SequenceReplay {
             let (observation, mask) = step.outcome(env);
             running.remember(&states[env * width..][..width]);
             running.push(action, step.rewards[env], observation, mask, end);
+            running.intrinsic.extend(intrinsic.get(env));
             if end == End::Open {
                 // An episode without an end must not grow for ever: what fits the ring goes there.
                 if running.len() == self.finished.capacity() {
@@ -215,10 +237,10 @@ impl SequenceReplay {
             let window = rng.random_range(0..finished + running);
             if window < finished {
                 let (episode, start) = self.finished.window(window);
-                batch.fill(row, &episode, start, self.burn_in);
+                batch.fill(row, &episode, start, self.burn_in, self.intrinsic_weight);
             } else {
                 let (episode, start) = self.running_window(window - finished);
-                batch.fill(row, episode, start, self.burn_in);
+                batch.fill(row, episode, start, self.burn_in, self.intrinsic_weight);
             }
         }
         Ok(())
@@ -233,7 +255,7 @@ impl SequenceReplay {
             let (number, weight) =
                 self.finished.draw(rng.random(), windows).expect("every stored window has a priority");
             let (episode, start) = self.finished.window_from(number).expect("the window is stored");
-            batch.fill(row, &episode, start, self.burn_in);
+            batch.fill(row, &episode, start, self.burn_in, self.intrinsic_weight);
             batch.windows.push(WindowId(number));
             weights.push(weight);
         }

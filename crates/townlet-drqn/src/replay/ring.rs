@@ -46,6 +46,7 @@ struct StoredEpisode {
     last_mask: Box<[bool]>,
     /// As in a running episode.
     states: Box<[f32]>,
+    intrinsic: Box<[f32]>,
 }
 
 impl EpisodeRing {
@@ -122,6 +123,7 @@ impl EpisodeRing {
             last_observation: observation.into(),
             last_mask: mask.into(),
             states: episode.states.as_slice().into(),
+            intrinsic: episode.intrinsic.as_slice().into(),
         });
         if let Some(priorities) = &mut self.priorities {
             for start in self.windows.starts(len) {
@@ -218,5 +220,9 @@ impl Stretch for StoredStretch<'_> {
     fn transition(&self, index: usize) -> (Action, f32) {
         let slot = self.ring.slot(self.episode.first + index as u64);
         (self.ring.actions[slot], self.ring.rewards[slot])
+    }
+
+    fn intrinsic(&self) -> &[f32] {
+        &self.episode.intrinsic
     }
 }
