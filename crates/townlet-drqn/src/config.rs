@@ -5,7 +5,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::explore::{AnnealingConfig, CountNoveltyConfig};
+use crate::explore::{AnnealingConfig, CountNoveltyConfig, DistillationConfig};
 use crate::schedule::{EpsilonSchedule, UpdateSchedule};
 
 /// Every setting of the learner, in the field's own terms.
@@ -230,6 +230,9 @@ pub enum Intrinsic {
     None,
     /// The more, the more rarely the like was seen (Bellemare et al. 2016, section 5.1).
     Counts(CountNoveltyConfig),
+    /// The more, the worse a network that learns from what is replayed predicts a fixed random one (random
+    /// network distillation, Burda et al. 2018).
+    Rnd(DistillationConfig),
 }
 
 /// Whether an intrinsic reward counts for less and less.
@@ -305,6 +308,7 @@ impl DrqnConfig {
         match &self.intrinsic {
             Intrinsic::None => {}
             Intrinsic::Counts(counts) => counts.validate()?,
+            Intrinsic::Rnd(distillation) => distillation.validate()?,
         }
         if let Annealing::Adaptive(annealing) = &self.annealing {
             annealing.validate()?;

@@ -21,8 +21,8 @@ pub use config::{
 };
 pub use evaluate::{EpisodeOutcome, evaluate};
 pub use explore::{
-    AdaptiveAnnealing, AnnealingConfig, CountNovelty, CountNoveltyConfig, CountNoveltyError, WeightChange,
-    epsilon_greedy,
+    AdaptiveAnnealing, AnnealingConfig, CountNovelty, CountNoveltyConfig, CountNoveltyError,
+    DistillationConfig, NoveltyError, WeightChange, epsilon_greedy,
 };
 pub use learner::{Learner, LearnerError, UpdateReport};
 pub use policy::{Policy, RandomPolicy, RecurrentPolicy};

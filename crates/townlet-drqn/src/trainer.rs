@@ -7,7 +7,7 @@ use townlet_nets::device::in_pool;
 use townlet_nets::{Actor, RecurrentSpatialQConfig};
 
 use crate::config::{Annealing, ConfigError, DrqnConfig, Sampling, StartState};
-use crate::explore::{AdaptiveAnnealing, CountNoveltyError, Novelty, epsilon_greedy};
+use crate::explore::{AdaptiveAnnealing, Distiller, Novelty, NoveltyError, epsilon_greedy};
 use crate::learner::{Learner, LearnerError, UpdateReport};
 use crate::replay::{EmptyReplay, Extras, SequenceBatch, SequenceReplay};
 use crate::schedule::EpsilonSchedule;
@@ -28,9 +28,9 @@ pub enum TrainError {
     /// An update was due before anything was stored.
     #[error(transparent)]
     Replay(#[from] EmptyReplay),
-    /// Novelty cannot be counted in this world.
+    /// Novelty cannot be measured in this world.
     #[error(transparent)]
-    Novelty(#[from] CountNoveltyError),
+    Novelty(#[from] NoveltyError),
 }
 
 /// Where a training run stands.
@@ -120,6 +120,8 @@ struct Player {
     /// The memory before the step made last, `[num_envs, 2 * hidden]`, if it is stored.
     states: Vec<f32>,
     novelty: Novelty,
+    /// Before so many steps nothing is learned.
+    learning_starts: u64,
     /// What the step made last was worth by its novelty, `[num_envs]`; empty where nothing is paid.
     intrinsic: Vec<f32>,
 }
@@ -127,6 +129,8 @@ struct Player {
 /// Learns.
 struct Study {
     learner: Learner,
+    /// Learns what has been seen, where novelty is what has not.
+    distiller: Option<Distiller>,
     seed: u64,
     // Memory that is used again.
     batch: SequenceBatch,
@@ -157,7 +161,9 @@ impl Player {
         let values = self.actor.values(env.observations());
         epsilon_greedy(values, env.action_masks(), epsilon, self.seed, self.rounds, &mut self.actions);
         self.novelty.visit(env.observations(), &self.actions, &mut self.intrinsic)?;
-        Ok(env.step(&self.actions)?)
+        let step = env.step(&self.actions)?;
+        self.novelty.led_to(&step, self.steps >= self.learning_starts, &mut self.intrinsic)?;
+        Ok(step)
     }
 
     /// The actions of the step made last, and what is stored with them.
@@ -167,6 +173,15 @@ impl Player {
 }
 
 impl Study {
+    /// Takes over what so many updates need to know of acting; nothing is shared while they are made.
+    fn prepare(&mut self, count: u64, player: &Player) {
+        if let (Novelty::Distillation(curiosity), Some(distiller)) = (&player.novelty, &mut self.distiller)
+            && count > 0
+        {
+            distiller.prepare(curiosity);
+        }
+    }
+
     /// So many updates from `replay`, whose priorities follow.
     fn updates(&mut self, count: u64, replay: &mut SequenceReplay) -> Result<(), TrainError> {
         self.reports.clear();
@@ -175,6 +190,9 @@ impl Study {
             replay.sample(self.learner.config().batch_size, &mut rng, &mut self.batch)?;
             self.reports.push(self.learner.update(&self.batch)?);
             replay.update_priorities(&self.batch, self.learner.td_errors());
+            if let Some(distiller) = &mut self.distiller {
+                distiller.learn(&self.batch).map_err(NoveltyError::from)?;
+            }
         }
         Ok(())
     }
@@ -251,7 +269,9 @@ impl<E: VectorEnv + Send> Trainer<E> {
         if let Some(annealing) = &annealing {
             replay.set_intrinsic_weight(annealing.weight());
         }
-        let novelty = Novelty::new(&config.intrinsic, env.observation_layout())?;
+        let (novelty, distiller) =
+            Novelty::start(&config.intrinsic, env.observation_layout(), num_envs, seed, device)?;
+        let learning_starts = config.schedule.learning_starts;
         let epsilon = config.epsilon;
         let stores_states = config.start_state == StartState::Stored;
         let learner = Learner::new(network, config, seed, device);
@@ -268,9 +288,10 @@ impl<E: VectorEnv + Send> Trainer<E> {
                 stores_states,
                 states: Vec::new(),
                 novelty,
+                learning_starts,
                 intrinsic: Vec::new(),
             },
-            study: Study { learner, seed, batch: SequenceBatch::new(), reports: Vec::new() },
+            study: Study { learner, distiller, seed, batch: SequenceBatch::new(), reports: Vec::new() },
             replay,
             book: Book {
                 progress: Progress::default(),
@@ -348,6 +369,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
     ///
     /// Where an update diverges.
     pub fn finish(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
+        self.study.prepare(self.due, &self.player);
         let outcome = self.study.updates(self.due, &mut self.replay);
         self.learned(outcome, observer)
     }
@@ -358,6 +380,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
     /// stored after them. So it does not matter which of them is done first.
     fn learn_while_stepping(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
         let Self { env, player, study, replay, book, due, .. } = self;
+        study.prepare(*due, player);
         let (outcome, step) = rayon::join(|| study.updates(*due, replay), || player.step(env));
         book.record(player.took(), &step?, replay);
         player.actor.forget(&book.ended);
@@ -376,6 +399,11 @@ impl<E: VectorEnv + Send> Trainer<E> {
         }
         if !self.study.reports.is_empty() {
             self.player.actor.set_network(self.study.learner.online());
+            if let (Novelty::Distillation(curiosity), Some(distiller)) =
+                (&mut self.player.novelty, &self.study.distiller)
+            {
+                curiosity.learned(distiller);
+            }
         }
         outcome
     }
