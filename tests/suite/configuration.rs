@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use townlet_drqn::{
-    Annealing, AnnealingConfig, BootstrapActions, CountNoveltyConfig, DrqnConfig, EpsilonSchedule, Intrinsic,
-    LastStep, Loss, Memory, Sampling, StartState, TargetEstimator, TargetUpdate, Trainer, UpdateSchedule,
+    Annealing, AnnealingConfig, BootstrapActions, CountNoveltyConfig, DistillationConfig, DrqnConfig,
+    EpsilonSchedule, Intrinsic, LastStep, Loss, Memory, Sampling, Sequences, StartState, TargetEstimator,
+    TargetUpdate, Trainer, UpdateSchedule,
 };
 use townlet_env::{Feature, Level, Town, VectorEnv};
 use townlet_nets::{Backend, RecurrentSpatialQConfig, StateDict, state_dict};
@@ -120,6 +121,7 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
             "schedule.target_copy_every",
             DrqnConfig { schedule: UpdateSchedule { target_copy_every: 2, ..schedule }, ..base() },
         ),
+        ("sequences", DrqnConfig { sequences: Sequences::WholeEpisodes, ..base() }),
         ("period", DrqnConfig { period: 3, ..base() }),
         ("burn_in", DrqnConfig { burn_in: 2, ..base() }),
         ("start_state", DrqnConfig { start_state: StartState::Stored, ..base() }),
@@ -159,6 +161,22 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     assert!(run(base(), device) == unchanged, "two runs with the same settings differ");
     for (key, config) in changes {
         assert!(run(config, device) != unchanged, "changing {key} changed nothing");
+    }
+    let distilled = |config| run(DrqnConfig { intrinsic: Intrinsic::Rnd(config), ..base() }, device);
+    let rnd = DistillationConfig { hidden: [6, 5], embedding: 4, learning_rate: 1e-2, ..Default::default() };
+    let changes = [
+        ("scale", DistillationConfig { scale: 0.5, ..rnd.clone() }),
+        ("discount", DistillationConfig { discount: 0.5, ..rnd.clone() }),
+        ("learning_rate", DistillationConfig { learning_rate: 1e-3, ..rnd.clone() }),
+        ("hidden", DistillationConfig { hidden: [6, 6], ..rnd.clone() }),
+        ("embedding", DistillationConfig { embedding: 5, ..rnd.clone() }),
+    ];
+    let covered: BTreeSet<String> = changes.iter().map(|(key, _)| (*key).to_owned()).collect();
+    let json = serde_json::to_value(&rnd).expect("settings can be written");
+    assert_eq!(covered, keys(&json, ""), "this test must change every key there is");
+    let unchanged = distilled(rnd);
+    for (key, config) in changes {
+        assert!(distilled(config) != unchanged, "changing {key} of rnd changed nothing");
     }
     let (gentle, steep) = (ladder(0.4, 1.0), ladder(0.4, 7.0));
     let with = |epsilon| run(DrqnConfig { epsilon, ..base() }, device);

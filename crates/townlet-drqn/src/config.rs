@@ -53,7 +53,9 @@ pub struct DrqnConfig {
     pub replay_capacity: usize,
     /// The number of sequences of one update.
     pub batch_size: usize,
-    /// The number of steps of a sequence.
+    /// What a sequence is.
+    pub sequences: Sequences,
+    /// The number of steps of a sequence, where it is a window.
     pub trace_length: usize,
     /// A sequence begins at every so many-th step of an episode: 1 for anywhere, at most
     /// [`trace_length`](Self::trace_length), below which neighbours overlap (R2D2, Kapturowski et al. 2019,
@@ -101,6 +103,7 @@ impl Default for DrqnConfig {
             max_grad_norm: 10.0,
             replay_capacity: 10_000,
             batch_size: 16,
+            sequences: Sequences::default(),
             trace_length: 8,
             period: 1,
             burn_in: 0,
@@ -172,6 +175,19 @@ pub enum Loss {
     Mse,
     /// Squared up to an error of 1, linear beyond (Huber 1964, δ = 1).
     Huber,
+}
+
+/// What a sequence of an update is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sequences {
+    /// [`trace_length`](DrqnConfig::trace_length) steps of an episode (Hausknecht and Stone 2015,
+    /// "Bootstrapped Random Updates").
+    #[default]
+    Windows,
+    /// A whole episode, however long, drawn as often as it is long ("Bootstrapped Sequential Updates" there). It
+    /// begins where its memory does, so it needs neither burn-in nor a stored state.
+    WholeEpisodes,
 }
 
 /// The memory before a sequence and its burn-in.
@@ -298,6 +314,13 @@ impl DrqnConfig {
             self.burn_in,
             "a multiple of period, where start_state is stored",
         )?;
+        if self.sequences == Sequences::WholeEpisodes {
+            let zero = self.start_state == StartState::Zero;
+            check(zero, "start_state", "stored", "zero, where sequences are whole episodes")?;
+            let expected = "0, where sequences are whole episodes";
+            check(self.burn_in == 0, "burn_in", self.burn_in, expected)?;
+            check(self.period == 1, "period", self.period, "1, where sequences are whole episodes")?;
+        }
         if let Sampling::Prioritised { alpha, beta } = self.sampling {
             check(probability(alpha), "sampling.alpha", alpha, "a number from 0 to 1")?;
             check(probability(beta), "sampling.beta", beta, "a number from 0 to 1")?;

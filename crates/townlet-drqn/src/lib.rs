@@ -17,7 +17,7 @@ mod trainer;
 
 pub use config::{
     Annealing, BootstrapActions, ConfigError, DrqnConfig, Intrinsic, LastStep, Loss, Memory, Sampling,
-    StartState, TargetEstimator, TargetUpdate,
+    Sequences, StartState, TargetEstimator, TargetUpdate,
 };
 pub use evaluate::{EpisodeOutcome, evaluate};
 pub use explore::{

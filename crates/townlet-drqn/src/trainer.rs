@@ -6,7 +6,7 @@ use townlet_env::{Action, Step, StepError, VectorEnv, stream};
 use townlet_nets::device::in_pool;
 use townlet_nets::{Actor, RecurrentSpatialQConfig};
 
-use crate::config::{Annealing, ConfigError, DrqnConfig, Sampling, StartState};
+use crate::config::{Annealing, ConfigError, DrqnConfig, Sampling, Sequences, StartState};
 use crate::explore::{AdaptiveAnnealing, Distiller, Novelty, NoveltyError, epsilon_greedy};
 use crate::learner::{Learner, LearnerError, UpdateReport};
 use crate::replay::{EmptyReplay, Extras, SequenceBatch, SequenceReplay};
@@ -258,6 +258,9 @@ impl<E: VectorEnv + Send> Trainer<E> {
             env.num_actions(),
         )
         .windowed(config.period, config.burn_in);
+        if config.sequences == Sequences::WholeEpisodes {
+            replay = replay.whole_episodes();
+        }
         if let Sampling::Prioritised { alpha, beta } = config.sampling {
             replay = replay.prioritised(alpha, beta);
         }

@@ -242,6 +242,7 @@ proptest! {
         periods in 0_usize..4,
         remembers: bool,
         by_priority: bool,
+        whole: bool,
         seed: u64,
     ) {
         let period = period.min(trace_length);
@@ -249,6 +250,7 @@ proptest! {
         clockwork.remembers = remembers;
         let mut clockwork = clockwork.with(3, |replay| {
             let replay = replay.windowed(period, periods * period);
+            let replay = if whole { replay.whole_episodes() } else { replay };
             if by_priority { replay.prioritised(0.9, 0.6) } else { replay }
         });
         for nexts in &steps {
@@ -500,5 +502,46 @@ fn an_intrinsic_reward_is_added_once_with_its_weight() {
                 assert_eq!(batch.rewards[slot], step / 1000.0 + weight as f32 * (step + 1.0), "{weight}");
             }
         }
+    }
+}
+
+/// Episodes of three and nine steps, and one that is still running after six: each whole, from its first step,
+/// as often as it is long.
+#[test]
+fn whole_episodes_are_drawn_as_often_as_they_are_long() {
+    let mut clockwork = Clockwork::new(1, 100, 4).with(1, SequenceReplay::whole_episodes);
+    clockwork.episode(3);
+    assert_eq!(clockwork.sample(5, 0).time, 3, "a batch is as long as its longest episode");
+    clockwork.episode(9);
+    (0..6).for_each(|_| clockwork.step(&[Next::On]));
+    let batch = clockwork.sample(18_000, 1);
+    let mut counts = [0_u32; 3];
+    for row in 0..batch.batch {
+        let (episode, start, steps) = check(&batch, row).expect("unbroken");
+        assert_eq!((start, steps), (0, [3, 9, 6][episode as usize]));
+        counts[episode as usize] += 1;
+    }
+    // Standard deviations below 70.
+    assert!(
+        counts.iter().zip([3_000, 9_000, 6_000]).all(|(&n, expected)| n.abs_diff(expected) < 350),
+        "{counts:?}"
+    );
+}
+
+/// Priorities of 1 and 2 on episodes of nine and three steps: 9 to 6. The weights make up for the priorities and
+/// not for the lengths.
+#[test]
+fn whole_episodes_have_priorities_beside_their_length() {
+    let mut clockwork =
+        Clockwork::new(1, 100, 4).with(1, |replay| replay.whole_episodes().prioritised(1.0, 1.0));
+    clockwork.episode(9);
+    clockwork.episode(3);
+    clockwork.learn(|episode, _| episode as f32 + 1.0);
+    let batch = clockwork.sample(20_000, 3);
+    let short: Vec<bool> = (0..batch.batch).map(|row| check(&batch, row).expect("unbroken").0 == 1).collect();
+    let drawn = short.iter().filter(|&&short| short).count();
+    assert!(drawn.abs_diff(8_000) < 350, "the short one was drawn {drawn} times");
+    for (weight, short) in batch.weights.iter().zip(short) {
+        assert!((weight - if short { 0.5 } else { 1.0 }).abs() < 1e-4, "{weight}");
     }
 }

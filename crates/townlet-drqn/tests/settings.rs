@@ -2,7 +2,7 @@
 
 use townlet_drqn::{
     Annealing, AnnealingConfig, CountNoveltyConfig, DrqnConfig, EpsilonSchedule, Intrinsic, Sampling,
-    StartState, TargetUpdate, UpdateSchedule, epsilon_greedy,
+    Sequences, StartState, TargetUpdate, UpdateSchedule, epsilon_greedy,
 };
 
 #[test]
@@ -99,6 +99,12 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ),
         ("period", DrqnConfig { period: 0, ..base() }),
         ("period", DrqnConfig { trace_length: 8, period: 9, ..base() }),
+        ("burn_in", DrqnConfig { sequences: Sequences::WholeEpisodes, burn_in: 3, ..base() }),
+        ("period", DrqnConfig { sequences: Sequences::WholeEpisodes, period: 2, ..base() }),
+        (
+            "start_state",
+            DrqnConfig { sequences: Sequences::WholeEpisodes, start_state: StartState::Stored, ..base() },
+        ),
         ("burn_in", DrqnConfig { start_state: StartState::Stored, burn_in: 3, period: 2, ..base() }),
         (
             "sampling.alpha",

@@ -95,7 +95,7 @@ impl SequenceReplay {
         num_actions: usize,
     ) -> Self {
         assert!(capacity > 0 && trace_length > 0, "a replay holds at least one transition");
-        let windows = Windows { trace_length, period: 1 };
+        let windows = Windows { trace_length, period: 1, whole: false };
         Self {
             windows,
             burn_in: 0,
@@ -117,13 +117,27 @@ impl SequenceReplay {
     pub fn windowed(self, period: usize, burn_in: usize) -> Self {
         let reach = 1..=self.windows.trace_length;
         assert!(reach.contains(&period), "windows begin at different steps and leave none out");
-        let Self { num_actions, features, intrinsic_weight, .. } = self;
         let windows = Windows { period, ..self.windows };
+        self.emptied(windows, burn_in)
+    }
+
+    /// The same replay, empty, whose windows are whole episodes, as far as they have come: a batch is as long as
+    /// the longest of them (Hausknecht and Stone 2015, "Bootstrapped Sequential Updates").
+    ///
+    /// An episode is as likely to be drawn as it is long.
+    #[must_use]
+    pub fn whole_episodes(self) -> Self {
+        let windows = Windows { whole: true, ..self.windows };
+        self.emptied(windows, 0)
+    }
+
+    fn emptied(self, windows: Windows, burn_in: usize) -> Self {
+        let Self { num_actions, features, intrinsic_weight, .. } = self;
         let mut finished = EpisodeRing::new(self.finished.capacity(), windows, features, num_actions);
         if let Some(priorities) = self.finished.priorities() {
             finished.prioritise(priorities.emptied(finished.capacity()));
         }
-        let running = vec![RunningEpisode::new(features, num_actions, period); self.running.len()];
+        let running = vec![RunningEpisode::new(features, num_actions, windows.period); self.running.len()];
         Self { windows, burn_in, intrinsic_weight, num_actions, features, finished, running }
     }
 
@@ -133,8 +147,8 @@ impl SequenceReplay {
     /// Running episodes have no priorities; they are drawn from only until the first episode is stored.
     #[must_use]
     pub fn prioritised(self, alpha: f64, beta: f64) -> Self {
-        let (period, burn_in) = (self.windows.period, self.burn_in);
-        let mut replay = self.windowed(period, burn_in);
+        let (windows, burn_in) = (self.windows, self.burn_in);
+        let mut replay = self.emptied(windows, burn_in);
         replay.finished.prioritise(Priorities::new(replay.finished.capacity(), alpha, beta));
         replay
     }
@@ -206,7 +220,7 @@ impl SequenceReplay {
         self.finished.num_episodes()
     }
 
-    /// The number of steps of a sampled sequence.
+    /// The number of steps of a sampled sequence, where it is not a whole episode.
     pub fn trace_length(&self) -> usize {
         self.windows.trace_length
     }
@@ -228,39 +242,78 @@ impl SequenceReplay {
         if finished + running == 0 {
             return Err(EmptyReplay);
         }
-        batch.clear(batch_size, self.windows.trace_length, self.features, self.num_actions);
-        if finished > 0 && self.finished.priorities().is_some() {
-            self.sample_by_priority(rng, batch);
-            return Ok(());
-        }
-        for row in 0..batch_size {
-            let window = rng.random_range(0..finished + running);
-            if window < finished {
-                let (episode, start) = self.finished.window(window);
-                batch.fill(row, &episode, start, self.burn_in, self.intrinsic_weight);
-            } else {
-                let (episode, start) = self.running_window(window - finished);
-                batch.fill(row, episode, start, self.burn_in, self.intrinsic_weight);
+        let by_priority = finished > 0 && self.finished.priorities().is_some();
+        let mut weights = Vec::new();
+        let places: Vec<Place> = (0..batch_size)
+            .map(|_| {
+                if by_priority {
+                    let (place, weight) = self.draw_by_priority(rng);
+                    weights.push(weight);
+                    place
+                } else {
+                    self.place(rng.random_range(0..finished + running))
+                }
+            })
+            .collect();
+        let longest = places.iter().map(|&place| self.episode_len(place)).max();
+        let time = longest.filter(|_| self.windows.whole).unwrap_or(self.windows.trace_length);
+        batch.clear(batch_size, time, self.features, self.num_actions);
+        for (row, &place) in places.iter().enumerate() {
+            self.fill(batch, row, place);
+            if let (true, Place::Finished(number)) = (by_priority, place) {
+                batch.windows.push(WindowId(number));
             }
         }
+        // How much more rarely a fair draw would have come to each row, the largest weight being 1.
+        let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        batch.weights.extend(weights.iter().map(|weight| (weight / largest) as f32));
         Ok(())
     }
 
-    /// Fills every row with a window of a finished episode, drawn by priority, and weights the rows by how
-    /// much more rarely a fair draw would have come to them, the largest weight being 1.
-    fn sample_by_priority(&self, rng: &mut impl Rng, batch: &mut SequenceBatch) {
-        let windows = self.finished.num_windows();
-        let mut weights = Vec::with_capacity(batch.batch);
-        for row in 0..batch.batch {
-            let (number, weight) =
-                self.finished.draw(rng.random(), windows).expect("every stored window has a priority");
-            let (episode, start) = self.finished.window_from(number).expect("the window is stored");
-            batch.fill(row, &episode, start, self.burn_in, self.intrinsic_weight);
-            batch.windows.push(WindowId(number));
-            weights.push(weight);
+    /// A window of a finished episode, and its importance weight, not yet related to others.
+    fn draw_by_priority(&self, rng: &mut impl Rng) -> (Place, f64) {
+        let drawn = self.finished.draw(rng.random(), self.finished.num_windows());
+        let (number, weight) = drawn.expect("every stored window has a priority");
+        (Place::Finished(number), weight)
+    }
+
+    /// Copies the window that begins at `place` into a row of a batch.
+    fn fill(&self, batch: &mut SequenceBatch, row: usize, place: Place) {
+        let (burn_in, weight) = (self.burn_in, self.intrinsic_weight);
+        match place {
+            Place::Finished(number) => {
+                let (episode, start) = self.finished.window_from(number).expect("the window is stored");
+                batch.fill(row, &episode, start, burn_in, weight);
+            }
+            Place::Running(env, start) => batch.fill(row, &self.running[env], start, burn_in, weight),
         }
-        let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        batch.weights.extend(weights.iter().map(|weight| (weight / largest) as f32));
+    }
+
+    /// Where window `index` of all, finished episodes first, begins.
+    fn place(&self, index: u64) -> Place {
+        let finished = self.finished.num_windows();
+        if index < finished {
+            return Place::Finished(self.finished.window(index));
+        }
+        let mut window = index - finished;
+        for (env, episode) in self.running.iter().enumerate() {
+            let count = self.windows_of(episode);
+            if window < count {
+                return Place::Running(env, self.windows.start(window));
+            }
+            window -= count;
+        }
+        unreachable!("the window was drawn below the sum of all counts")
+    }
+
+    /// How long the episode around a window is, as far as it is stored.
+    fn episode_len(&self, place: Place) -> usize {
+        match place {
+            Place::Finished(number) => {
+                self.finished.window_from(number).map_or(0, |(episode, _)| episode.len())
+            }
+            Place::Running(env, _) => self.running[env].len(),
+        }
     }
 
     /// Gives the windows of `batch` the priorities that follow from their errors, `[batch, time]` as
@@ -285,17 +338,15 @@ impl SequenceReplay {
     fn windows_of(&self, episode: &RunningEpisode) -> u64 {
         self.windows.count(episode.len())
     }
+}
 
-    fn running_window(&self, mut window: u64) -> (&RunningEpisode, usize) {
-        for episode in &self.running {
-            let count = self.windows_of(episode);
-            if window < count {
-                return (episode, self.windows.start(window));
-            }
-            window -= count;
-        }
-        unreachable!("the window was drawn below the sum of all counts")
-    }
+/// Where a window begins.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// With the transition of this number, in a finished episode.
+    Finished(u64),
+    /// In this environment's running episode, with this transition.
+    Running(usize, usize),
 }
 
 /// Which windows a stretch of experience has.
@@ -306,23 +357,38 @@ struct Windows {
     /// A window begins at every so many-th step, from the first; at most the trace length, so that every window
     /// has a step and every step a window.
     period: usize,
+    /// Whether there is only one window, the whole stretch, which is drawn as often as one that begins at every
+    /// step would be: by its length.
+    whole: bool,
 }
 
 impl Windows {
     /// How many windows a stretch of `len` steps has: as many as it takes until the last step is in one. The
     /// last window is padded where it reaches beyond the stretch.
     fn count(self, len: usize) -> u64 {
-        if len == 0 { 0 } else { (len.saturating_sub(self.trace_length).div_ceil(self.period) + 1) as u64 }
+        if self.whole {
+            len as u64
+        } else if len == 0 {
+            0
+        } else {
+            (len.saturating_sub(self.trace_length).div_ceil(self.period) + 1) as u64
+        }
     }
 
     /// The transition with which window `index` of a stretch begins.
     fn start(self, index: u64) -> usize {
-        index as usize * self.period
+        if self.whole { 0 } else { index as usize * self.period }
     }
 
-    /// The transitions with which the windows of a stretch of `len` steps begin.
+    /// The transitions with which the windows of a stretch of `len` steps begin, each named once.
     fn starts(self, len: usize) -> impl Iterator<Item = usize> {
-        (0..self.count(len)).map(move |window| self.start(window))
+        let distinct = self.count(len) / self.share(len);
+        (0..distinct).map(move |window| self.start(window))
+    }
+
+    /// As how many windows each distinct window of a stretch of `len` steps counts.
+    fn share(self, len: usize) -> u64 {
+        if self.whole { len.max(1) as u64 } else { 1 }
     }
 }
 

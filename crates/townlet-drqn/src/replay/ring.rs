@@ -127,20 +127,19 @@ impl EpisodeRing {
         });
         if let Some(priorities) = &mut self.priorities {
             for start in self.windows.starts(len) {
-                priorities.enter(slot(self.next + start as u64, self.capacity));
+                priorities.enter(slot(self.next + start as u64, self.capacity), self.windows.share(len));
             }
         }
         self.next += len as u64;
         self.next_window += self.windows.count(len);
     }
 
-    /// The episode of window `index`, `0..num_windows`, and the transition with which the window begins.
-    pub(super) fn window(&self, index: u64) -> (StoredStretch<'_>, usize) {
+    /// The number of the transition with which window `index`, `0..num_windows`, begins.
+    pub(super) fn window(&self, index: u64) -> u64 {
         let number = self.episodes[0].first_window + index;
         let after = self.episodes.partition_point(|episode| episode.first_window <= number);
         let episode = &self.episodes[after - 1];
-        let start = self.windows.start(number - episode.first_window);
-        (StoredStretch { ring: self, episode }, start)
+        episode.first + self.windows.start(number - episode.first_window) as u64
     }
 
     /// A window drawn by priority with `draw` in [0, 1): the number of its first transition, and its
@@ -152,7 +151,10 @@ impl EpisodeRing {
         // The stored transition that lies in the slot: the oldest comes first, then one slot after another.
         let capacity = self.capacity;
         let after = (slot + capacity - self.slot(oldest)) % capacity;
-        Some((oldest + after as u64, priorities.weight(slot, windows)))
+        let number = oldest + after as u64;
+        let (episode, _) = self.window_from(number)?;
+        let share = self.windows.share(episode.len());
+        Some((number, priorities.weight(slot, share, windows)))
     }
 
     /// The episode of the window that begins with transition `number`, and the window's place in it. None
@@ -167,12 +169,11 @@ impl EpisodeRing {
     /// Gives the window that begins with transition `number` the priority that follows from its errors, if
     /// it is still stored.
     pub(super) fn learned(&mut self, number: u64, errors: impl Iterator<Item = f64>) {
-        if self.window_from(number).is_none() {
-            return;
-        }
+        let Some((episode, _)) = self.window_from(number) else { return };
+        let share = self.windows.share(episode.len());
         let slot = self.slot(number);
         if let Some(priorities) = &mut self.priorities {
-            priorities.learned(slot, errors);
+            priorities.learned(slot, share, errors);
         }
     }
 
