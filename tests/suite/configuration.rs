@@ -4,20 +4,22 @@ use std::collections::BTreeSet;
 
 use burn::tensor::Device;
 use townlet_drqn::{
-    Annealing, AnnealingConfig, BootstrapActions, CountNoveltyConfig, DistillationConfig, DrqnConfig,
-    EpsilonSchedule, Intrinsic, LastStep, Loss, Memory, Sampling, Sequences, StartState, TargetEstimator,
-    TargetUpdate, Trainer, UpdateSchedule,
+    AdversarialConfig, Annealing, AnnealingConfig, BootstrapActions, CountNoveltyConfig, CurriculumConfig,
+    DistillationConfig, DrqnConfig, EpsilonSchedule, Intrinsic, LastStep, Loss, Memory, RewardProgress,
+    Sampling, Sequences, StartState, StaticConfig, TargetEstimator, TargetUpdate, Trainer, UpdateSchedule,
 };
-use townlet_env::{Feature, Level, Town, VectorEnv};
+use townlet_env::{Feature, Level, RewardMode, Stage, Town, VectorEnv};
 use townlet_nets::{Backend, RecurrentSpatialQConfig, StateDict, state_dict};
 
 use crate::case::cases;
 use crate::small;
 
+const TOO_SLOW: &[(Backend, &str)] =
+    &[(Backend::Wgpu, "dozens of training runs of a minute each under a software driver")];
+
 cases![
-    every_key_of_the_learner_has_an_effect skips &[
-        (Backend::Wgpu, "fifty training runs of a minute each under a software driver"),
-    ],
+    every_key_of_the_learner_has_an_effect skips TOO_SLOW,
+    every_key_of_a_choice_has_an_effect skips TOO_SLOW,
     every_size_of_the_network_has_an_effect,
 ];
 
@@ -137,6 +139,10 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
             counting(CountNoveltyConfig { features: vec![Feature::Affordance], ..counts() }),
         ),
         ("intrinsic.meters", counting(CountNoveltyConfig { meters: vec![3], bins: 40, ..counts() })),
+        (
+            "curriculum.kind",
+            DrqnConfig { curriculum: CurriculumConfig::Static(StaticConfig::default()), ..base() },
+        ),
         ("annealing.kind", DrqnConfig { annealing: Annealing::None, ..base() }),
         ("annealing.initial_weight", annealed(AnnealingConfig { initial_weight: 1.0, ..annealing() })),
         ("annealing.minimum_weight", annealed(AnnealingConfig { minimum_weight: 1.0, ..annealing() })),
@@ -162,22 +168,6 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     for (key, config) in changes {
         assert!(run(config, device) != unchanged, "changing {key} changed nothing");
     }
-    let distilled = |config| run(DrqnConfig { intrinsic: Intrinsic::Rnd(config), ..base() }, device);
-    let rnd = DistillationConfig { hidden: [6, 5], embedding: 4, learning_rate: 1e-2, ..Default::default() };
-    let changes = [
-        ("scale", DistillationConfig { scale: 0.5, ..rnd.clone() }),
-        ("discount", DistillationConfig { discount: 0.5, ..rnd.clone() }),
-        ("learning_rate", DistillationConfig { learning_rate: 1e-3, ..rnd.clone() }),
-        ("hidden", DistillationConfig { hidden: [6, 6], ..rnd.clone() }),
-        ("embedding", DistillationConfig { embedding: 5, ..rnd.clone() }),
-    ];
-    let covered: BTreeSet<String> = changes.iter().map(|(key, _)| (*key).to_owned()).collect();
-    let json = serde_json::to_value(&rnd).expect("settings can be written");
-    assert_eq!(covered, keys(&json, ""), "this test must change every key there is");
-    let unchanged = distilled(rnd);
-    for (key, config) in changes {
-        assert!(distilled(config) != unchanged, "changing {key} of rnd changed nothing");
-    }
     let (gentle, steep) = (ladder(0.4, 1.0), ladder(0.4, 7.0));
     let with = |epsilon| run(DrqnConfig { epsilon, ..base() }, device);
     assert!(with(gentle) != with(steep), "changing epsilon.exponent changed nothing");
@@ -189,6 +179,87 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
     let soft = |tau| run(DrqnConfig { target_update: polyak(tau), ..base() }, device);
     assert!(soft(0.3) != soft(0.2), "changing target_update.tau changed nothing");
     assert!(with(ladder(0.9, 7.0)) != with(steep), "changing epsilon.base changed nothing");
+}
+
+/// Checks that each of `changes` to `settings` changes what a run comes to, and that none is missing.
+fn check<T: serde::Serialize>(
+    settings: &T,
+    changes: &[(&str, T)],
+    config: impl Fn(&T) -> DrqnConfig,
+    device: &Device,
+) {
+    let covered: BTreeSet<String> = changes.iter().map(|(key, _)| (*key).to_owned()).collect();
+    let json = serde_json::to_value(settings).expect("settings can be written");
+    assert_eq!(covered, keys(&json, ""), "this test must change every key there is");
+    let unchanged = run(config(settings), device);
+    for (key, changed) in changes {
+        assert!(run(config(changed), device) != unchanged, "changing {key} changed nothing");
+    }
+}
+
+/// Settings that only exist once something is chosen.
+fn every_key_of_a_choice_has_an_effect(device: &Device) {
+    let rnd = DistillationConfig {
+        hidden: [6, 5],
+        embedding: 4,
+        learning_rate: 1e-2,
+        ..DistillationConfig::default()
+    };
+    let changes = [
+        ("scale", DistillationConfig { scale: 0.5, ..rnd.clone() }),
+        ("discount", DistillationConfig { discount: 0.5, ..rnd.clone() }),
+        ("learning_rate", DistillationConfig { learning_rate: 1e-3, ..rnd.clone() }),
+        ("hidden", DistillationConfig { hidden: [6, 6], ..rnd.clone() }),
+        ("embedding", DistillationConfig { embedding: 5, ..rnd.clone() }),
+    ];
+    check(&rnd, &changes, |rnd| DrqnConfig { intrinsic: Intrinsic::Rnd(rnd.clone()), ..base() }, device);
+
+    let stage = |meters: &[&str], multiplier, reward| Stage::new(meters, multiplier, reward);
+    let fixed =
+        |meters: &[&str], multiplier, reward| StaticConfig { stage: stage(meters, multiplier, reward) };
+    let both = ["energy", "social"];
+    let changes = [
+        ("stage.active_meters", fixed(&both[..1], 0.5, RewardMode::Shaped)),
+        ("stage.depletion_multiplier", fixed(&both, 1.0, RewardMode::Shaped)),
+        ("stage.reward", fixed(&both, 0.5, RewardMode::Sparse)),
+    ];
+    let config =
+        |fixed: &StaticConfig| DrqnConfig { curriculum: CurriculumConfig::Static(fixed.clone()), ..base() };
+    check(&fixed(&both, 0.5, RewardMode::Shaped), &changes, config, device);
+
+    // Lives of seven steps, of five to seven, and of three or four: up, up, and down again.
+    let stages = |last| {
+        let sparse = |multiplier| stage(&["energy"], multiplier, RewardMode::Sparse);
+        vec![sparse(0.5), sparse(1.0), sparse(last)]
+    };
+    let rising = AdversarialConfig {
+        stages: stages(2.5),
+        advance_survival: 0.7,
+        retreat_survival: 0.55,
+        max_entropy: 0.9,
+        temperature: 1e-4,
+        min_steps: 7,
+        window: 1,
+        reward_progress: RewardProgress::Ignored,
+    };
+    let changes = [
+        ("stages", AdversarialConfig { stages: stages(3.5), ..rising.clone() }),
+        ("advance_survival", AdversarialConfig { advance_survival: 0.9, ..rising.clone() }),
+        ("retreat_survival", AdversarialConfig { retreat_survival: 0.0, ..rising.clone() }),
+        ("max_entropy", AdversarialConfig { max_entropy: 1e-9, ..rising.clone() }),
+        ("temperature", AdversarialConfig { temperature: 1e3, ..rising.clone() }),
+        ("min_steps", AdversarialConfig { min_steps: 14, ..rising.clone() }),
+        ("window", AdversarialConfig { window: 3, ..rising.clone() }),
+        (
+            "reward_progress",
+            AdversarialConfig { reward_progress: RewardProgress::AboveBaseline, ..rising.clone() },
+        ),
+    ];
+    let config = |rising: &AdversarialConfig| DrqnConfig {
+        curriculum: CurriculumConfig::Adversarial(rising.clone()),
+        ..base()
+    };
+    check(&rising, &changes, config, device);
 }
 
 fn every_size_of_the_network_has_an_effect(device: &Device) {

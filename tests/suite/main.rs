@@ -9,13 +9,16 @@
 //!   one JSON object a file.
 
 mod acting;
+mod borders;
 mod burn_in;
 mod case;
 mod configuration;
+mod curriculum;
 mod gradients;
 mod learning;
 mod memory;
 mod networks;
+mod novelty;
 mod parity;
 mod paths;
 mod recorded;
@@ -68,11 +71,14 @@ fn main() -> ExitCode {
         acting::CASES,
         targets::CASES,
         burn_in::CASES,
+        borders::CASES,
         six_steps::CASES,
         rescaling::CASES,
         updates::CASES,
         networks::CASES,
         weights::CASES,
+        novelty::CASES,
+        curriculum::CASES,
         configuration::CASES,
         learning::CASES,
         recorded::CASES,

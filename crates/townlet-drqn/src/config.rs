@@ -5,6 +5,7 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::curriculum::CurriculumConfig;
 use crate::explore::{AnnealingConfig, CountNoveltyConfig, DistillationConfig};
 use crate::schedule::{EpsilonSchedule, UpdateSchedule};
 
@@ -82,6 +83,8 @@ pub struct DrqnConfig {
     pub intrinsic: Intrinsic,
     /// Whether that counts for less and less.
     pub annealing: Annealing,
+    /// Whether the world is made easier at first, for each agent by itself.
+    pub curriculum: CurriculumConfig,
 }
 
 impl Default for DrqnConfig {
@@ -115,6 +118,7 @@ impl Default for DrqnConfig {
             epsilon: EpsilonSchedule::default(),
             intrinsic: Intrinsic::default(),
             annealing: Annealing::default(),
+            curriculum: CurriculumConfig::default(),
         }
     }
 }
@@ -342,6 +346,7 @@ impl DrqnConfig {
                 "none, where intrinsic.kind is none: there is nothing to anneal",
             )?;
         }
+        self.curriculum.validate()?;
         match self.epsilon {
             EpsilonSchedule::Linear { start, end, .. } => {
                 check(probability(start), "epsilon.start", start, "a number from 0 to 1")?;

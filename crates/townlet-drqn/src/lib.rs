@@ -2,6 +2,7 @@
 
 mod burn_in;
 mod config;
+mod curriculum;
 mod evaluate;
 mod explore;
 mod gradients;
@@ -18,6 +19,10 @@ mod trainer;
 pub use config::{
     Annealing, BootstrapActions, ConfigError, DrqnConfig, Intrinsic, LastStep, Loss, Memory, Sampling,
     Sequences, StartState, TargetEstimator, TargetUpdate,
+};
+pub use curriculum::{
+    AdversarialConfig, AdversarialCurriculum, Curriculum, CurriculumConfig, CurriculumError, RewardProgress,
+    StageChange, StaticConfig, StaticCurriculum, policy_entropy,
 };
 pub use evaluate::{EpisodeOutcome, evaluate};
 pub use explore::{

@@ -2,11 +2,13 @@
 
 use burn::tensor::Device;
 use thiserror::Error;
-use townlet_env::{Action, Step, StepError, VectorEnv, stream};
+use townlet_env::{Action, Stage, Step, StepError, VectorEnv, stream};
 use townlet_nets::device::in_pool;
 use townlet_nets::{Actor, RecurrentSpatialQConfig};
 
 use crate::config::{Annealing, ConfigError, DrqnConfig, Sampling, Sequences, StartState};
+use crate::curriculum::{Curriculum, CurriculumError, Entropies, StageChange};
+use crate::evaluate::EpisodeOutcome;
 use crate::explore::{AdaptiveAnnealing, Distiller, Novelty, NoveltyError, epsilon_greedy};
 use crate::learner::{Learner, LearnerError, UpdateReport};
 use crate::replay::{EmptyReplay, Extras, SequenceBatch, SequenceReplay};
@@ -31,6 +33,9 @@ pub enum TrainError {
     /// Novelty cannot be measured in this world.
     #[error(transparent)]
     Novelty(#[from] NoveltyError),
+    /// The curriculum cannot be followed in this world.
+    #[error(transparent)]
+    Curriculum(#[from] CurriculumError),
 }
 
 /// Where a training run stands.
@@ -69,6 +74,14 @@ pub struct EpisodeReport {
     pub epsilon: f64,
 }
 
+impl EpisodeReport {
+    /// How the episode went, as the world has it.
+    fn outcome(&self) -> EpisodeOutcome {
+        let Self { length, total_reward, terminated, truncated, .. } = *self;
+        EpisodeOutcome { length, total_reward, terminated, truncated }
+    }
+}
+
 /// Is told what happens while a [`Trainer`] trains. Every method does nothing unless it is implemented;
 /// `()` observes nothing at all.
 pub trait TrainObserver<E> {
@@ -80,6 +93,11 @@ pub trait TrainObserver<E> {
     /// After the step that ended an episode, with the environments as they are right after it.
     fn on_episode(&mut self, env: &E, episode: &EpisodeReport) {
         let _ = (env, episode);
+    }
+
+    /// After an agent's episode moved it to another stage of the curriculum, before the first step there.
+    fn on_stage_change(&mut self, env: &E, change: &StageChange) {
+        let _ = (env, change);
     }
 
     /// After every update.
@@ -102,6 +120,8 @@ pub struct Trainer<E> {
     book: Book,
     /// Lowers the weight of intrinsic rewards, if anything does.
     annealing: Option<AdaptiveAnnealing>,
+    /// Says how hard the world of each agent is, if anything does.
+    curriculum: Option<Curriculum>,
     /// The updates that are outstanding.
     due: u64,
 }
@@ -124,6 +144,8 @@ struct Player {
     learning_starts: u64,
     /// What the step made last was worth by its novelty, `[num_envs]`; empty where nothing is paid.
     intrinsic: Vec<f32>,
+    /// How undecided policies are, if a curriculum asks.
+    entropies: Option<Entropies>,
 }
 
 /// Learns.
@@ -138,6 +160,15 @@ struct Study {
     reports: Vec<UpdateReport>,
 }
 
+/// What the acting side says of the step made last.
+#[derive(Clone, Copy)]
+struct Took<'a> {
+    actions: &'a [Action],
+    extras: Extras<'a>,
+    /// `[num_envs]`, or empty.
+    entropies: &'a [f64],
+}
+
 /// Keeps account of steps and episodes.
 struct Book {
     progress: Progress,
@@ -145,9 +176,13 @@ struct Book {
     lengths: Vec<u64>,
     total_rewards: Vec<f64>,
     intrinsic_rewards: Vec<f64>,
+    /// The sums of the entropies of the policy, where they are asked for.
+    entropies: Vec<f64>,
     // Of the step made last.
     ended: Vec<bool>,
     reports: Vec<EpisodeReport>,
+    /// The mean entropy of the policy over each of these episodes; 0 where none is asked for.
+    mean_entropies: Vec<f64>,
 }
 
 impl Player {
@@ -159,6 +194,9 @@ impl Player {
             self.actor.write_state(&mut self.states);
         }
         let values = self.actor.values(env.observations());
+        if let Some(entropies) = &mut self.entropies {
+            entropies.measure(values, env.action_masks(), env.num_actions());
+        }
         epsilon_greedy(values, env.action_masks(), epsilon, self.seed, self.rounds, &mut self.actions);
         self.novelty.visit(env.observations(), &self.actions, &mut self.intrinsic)?;
         let step = env.step(&self.actions)?;
@@ -166,9 +204,13 @@ impl Player {
         Ok(step)
     }
 
-    /// The actions of the step made last, and what is stored with them.
-    fn took(&self) -> (&[Action], Extras<'_>) {
-        (&self.actions, Extras { states: &self.states, intrinsic: &self.intrinsic })
+    /// The actions of the step made last, and what is known beside them.
+    fn took(&self) -> Took<'_> {
+        Took {
+            actions: &self.actions,
+            extras: Extras { states: &self.states, intrinsic: &self.intrinsic },
+            entropies: self.entropies.as_ref().map_or(&[], Entropies::of_step),
+        }
     }
 }
 
@@ -201,20 +243,24 @@ impl Study {
 impl Book {
     /// Stores a step of every environment, the actions that led to it and what goes with them, and notes which
     /// episodes it ended.
-    fn record(&mut self, player: (&[Action], Extras<'_>), step: &Step<'_>, replay: &mut SequenceReplay) {
-        let (actions, extras) = player;
+    fn record(&mut self, took: Took<'_>, step: &Step<'_>, replay: &mut SequenceReplay) {
+        let Took { actions, extras, entropies } = took;
         let num_envs = actions.len();
         let before = self.progress.steps;
         replay.record_with(actions, step, extras);
         self.progress.steps += num_envs as u64;
         self.progress.stored = replay.len();
         self.reports.clear();
+        self.mean_entropies.clear();
         for env in 0..num_envs {
             self.lengths[env] += 1;
             self.total_rewards[env] += f64::from(step.rewards[env]);
             self.intrinsic_rewards[env] += extras.intrinsic.get(env).copied().map_or(0.0, f64::from);
+            self.entropies[env] += entropies.get(env).copied().unwrap_or_default();
             self.ended[env] = step.ended(env);
             if self.ended[env] {
+                let entropy = std::mem::take(&mut self.entropies[env]);
+                self.mean_entropies.push(entropy / self.lengths[env] as f64);
                 self.reports.push(EpisodeReport {
                     episode: self.progress.episodes,
                     env,
@@ -239,7 +285,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
     ///
     /// # Errors
     ///
-    /// Where a setting makes no sense.
+    /// Where a setting makes no sense, or asks for something that this world does not have.
     pub fn new(
         mut env: E,
         network: &RecurrentSpatialQConfig,
@@ -272,6 +318,8 @@ impl<E: VectorEnv + Send> Trainer<E> {
         if let Some(annealing) = &annealing {
             replay.set_intrinsic_weight(annealing.weight());
         }
+        let curriculum = start(&config, &mut env)?;
+        let entropies = Entropies::of(curriculum.as_ref(), &config);
         let (novelty, distiller) =
             Novelty::start(&config.intrinsic, env.observation_layout(), num_envs, seed, device)?;
         let learning_starts = config.schedule.learning_starts;
@@ -293,6 +341,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
                 novelty,
                 learning_starts,
                 intrinsic: Vec::new(),
+                entropies,
             },
             study: Study { learner, distiller, seed, batch: SequenceBatch::new(), reports: Vec::new() },
             replay,
@@ -302,10 +351,13 @@ impl<E: VectorEnv + Send> Trainer<E> {
                 lengths: vec![0; num_envs],
                 total_rewards: vec![0.0; num_envs],
                 intrinsic_rewards: vec![0.0; num_envs],
+                entropies: vec![0.0; num_envs],
                 ended: vec![false; num_envs],
                 reports: Vec::new(),
+                mean_entropies: Vec::new(),
             },
             annealing,
+            curriculum,
             due: 0,
         })
     }
@@ -349,14 +401,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
             self.player.actor.forget(&self.book.ended);
         }
         self.player.rounds += 1;
-        for report in &self.book.reports {
-            observer.on_episode(&self.env, report);
-            if let Some(annealing) = &mut self.annealing
-                && let Some(change) = annealing.on_episode_end(report.length)
-            {
-                self.replay.set_intrinsic_weight(change.to);
-            }
-        }
+        self.note_episodes(observer)?;
         observer.on_step(&self.env, &self.book.progress);
 
         let now = self.book.progress.steps;
@@ -364,6 +409,27 @@ impl<E: VectorEnv + Send> Trainer<E> {
         let before = now - self.env.num_envs() as u64;
         self.due = self.study.learner.config().schedule.updates_due(before, now);
         if self.study.learner.config().overlap { Ok(()) } else { self.finish(observer) }
+    }
+
+    /// What the episodes that the last step ended mean for those that follow. No step of these was taken yet.
+    fn note_episodes(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
+        for (report, &entropy) in self.book.reports.iter().zip(&self.book.mean_entropies) {
+            observer.on_episode(&self.env, report);
+            if let Some(annealing) = &mut self.annealing
+                && let Some(change) = annealing.on_episode_end(report.length)
+            {
+                self.replay.set_intrinsic_weight(change.to);
+            }
+            if let Some(curriculum) = &mut self.curriculum
+                && let Some(change) = curriculum.on_episode_end(report.env, &report.outcome(), entropy)
+            {
+                if let Some(stage) = curriculum.stage(report.env) {
+                    enter(&mut self.env, report.env, change.to, stage)?;
+                }
+                observer.on_stage_change(&self.env, &change);
+            }
+        }
+        Ok(())
     }
 
     /// Makes the updates that are still outstanding.
@@ -435,6 +501,11 @@ impl<E: VectorEnv + Send> Trainer<E> {
         &self.replay
     }
 
+    /// The stage of every agent, where there is a curriculum.
+    pub fn curriculum(&self) -> Option<&Curriculum> {
+        self.curriculum.as_ref()
+    }
+
     /// The memory that the agents act with, and the network.
     pub fn actor(&self) -> &Actor {
         &self.player.actor
@@ -444,4 +515,32 @@ impl<E: VectorEnv + Send> Trainer<E> {
     pub fn env(&self) -> &E {
         &self.env
     }
+}
+
+/// The curriculum at its start, with every agent in its first stage. The world has just been reset.
+///
+/// Every later stage is tried out too, so that one that this world does not have is found now and not after
+/// hours.
+fn start<E: VectorEnv>(config: &DrqnConfig, env: &mut E) -> Result<Option<Curriculum>, CurriculumError> {
+    let num_envs = env.num_envs();
+    let curriculum = config.curriculum.start(num_envs, env.step_limit())?;
+    for (index, stage) in config.curriculum.stages().iter().enumerate() {
+        enter(env, 0, index + 1, stage)?;
+    }
+    for agent in 0..num_envs {
+        if let Some(stage) = curriculum.as_ref().and_then(|curriculum| curriculum.stage(agent)) {
+            enter(env, agent, 1, stage)?;
+        }
+    }
+    Ok(curriculum)
+}
+
+/// Puts an agent's world in a stage, whose number is said where that fails.
+fn enter<E: VectorEnv>(
+    env: &mut E,
+    agent: usize,
+    number: usize,
+    stage: &Stage,
+) -> Result<(), CurriculumError> {
+    env.set_stage(agent, stage).map_err(|fault| CurriculumError::Stage { stage: number, fault })
 }
