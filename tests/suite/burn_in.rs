@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 
 use burn::tensor::{Device, Tensor, TensorData};
 use townlet_drqn::{
-    Actor, DrqnConfig, Learner, Memory, Policy, RandomPolicy, SequenceBatch, SequenceReplay, StartState,
+    Actor, DrqnConfig, Extras, Learner, Memory, Policy, RandomPolicy, SequenceBatch, SequenceReplay,
+    StartState,
 };
 use townlet_env::{Level, Step, Town, VectorEnv, stream};
 use townlet_nets::{Backend, QNetwork, QNetworkConfig, QState};
@@ -74,7 +75,7 @@ impl Scene {
                 final_action_masks: &[true; 3],
             };
             let states = if start_state == StartState::Stored { &self.states[t][..] } else { &[] };
-            replay.record_with_states(&[(t % 3) as u8], &step, states);
+            replay.record_with(&[(t % 3) as u8], &step, Extras { states, ..Extras::default() });
         }
         let mut batch = SequenceBatch::new();
         replay.sample(60, &mut stream(1, "burn-in", 0, 0), &mut batch).expect("not empty");
@@ -204,7 +205,7 @@ fn what_is_replayed_is_what_was_acted(device: &Device) {
                 policy.act(town.observations(), town.action_masks(), &mut actions);
                 let step = town.step(&actions).expect("allowed actions");
                 let states = if start_state == StartState::Stored { &states[..] } else { &[] };
-                replay.record_with_states(&actions, &step, states);
+                replay.record_with(&actions, &step, Extras { states, ..Extras::default() });
                 let ended = [step.ended(0), step.ended(1)];
                 actor.forget(&ended);
             }

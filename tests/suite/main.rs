@@ -9,14 +9,17 @@
 //!   one JSON object a file.
 
 mod acting;
+mod borders;
 mod burn_in;
 mod case;
 mod configuration;
 mod cores;
+mod curriculum;
 mod gradients;
 mod learning;
 mod memory;
 mod networks;
+mod novelty;
 mod parity;
 mod paths;
 mod recorded;
@@ -69,11 +72,14 @@ fn main() -> ExitCode {
         acting::CASES,
         targets::CASES,
         burn_in::CASES,
+        borders::CASES,
         six_steps::CASES,
         rescaling::CASES,
         updates::CASES,
         networks::CASES,
         weights::CASES,
+        novelty::CASES,
+        curriculum::CASES,
         configuration::CASES,
         cores::CASES,
         learning::CASES,

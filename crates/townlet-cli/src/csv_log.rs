@@ -1,4 +1,5 @@
-//! The files `episodes.csv` and `evaluations.csv`: one row for each episode, or evaluation, of a training run.
+//! The files `episodes.csv`, `evaluations.csv` and `stages.csv`: one row for each episode, evaluation or change of
+//! stage of a training run.
 
 use std::fs::File;
 use std::marker::PhantomData;
@@ -6,7 +7,7 @@ use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result};
 use serde::Serialize;
-use townlet_drqn::EpisodeReport;
+use townlet_drqn::{EpisodeReport, StageChange};
 
 /// A row, and the names of its columns.
 pub(crate) trait Row: Serialize {
@@ -21,6 +22,7 @@ pub(crate) struct EpisodeRow {
     env: usize,
     length: u64,
     total_reward: f64,
+    intrinsic_reward: f64,
     terminated: bool,
     truncated: bool,
     cause: String,
@@ -40,6 +42,29 @@ impl EpisodeRow {
 impl Row for EpisodeRow {
     const COLUMNS: &'static [&'static str] =
         &["episode", "steps", "env", "length", "total_reward", "terminated", "truncated", "cause", "epsilon"];
+}
+
+/// An agent's move to another stage of a curriculum.
+#[derive(Serialize)]
+pub(crate) struct StageRow {
+    /// Environment steps over all agents.
+    steps: u64,
+    agent: usize,
+    from: usize,
+    to: usize,
+    survival: f64,
+    entropy: f64,
+}
+
+impl StageRow {
+    pub(crate) fn new(steps: u64, change: &StageChange) -> Self {
+        let StageChange { agent, from, to, survival, entropy, .. } = *change;
+        Self { steps, agent, from, to, survival, entropy }
+    }
+}
+
+impl Row for StageRow {
+    const COLUMNS: &'static [&'static str] = &["steps", "agent", "from", "to", "survival", "entropy"];
 }
 
 /// A greedy evaluation on the way.

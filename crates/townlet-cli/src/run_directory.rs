@@ -122,6 +122,11 @@ impl RunDirectory {
         self.path.join("evaluations.csv")
     }
 
+    /// One row for each agent that a curriculum moved.
+    pub(crate) fn stages_file(&self) -> PathBuf {
+        self.path.join("stages.csv")
+    }
+
     fn weights_file(&self, which: Weights) -> PathBuf {
         self.path.join(match which {
             Weights::Last => "weights.safetensors",

@@ -82,6 +82,25 @@ fn a_run_stops_when_it_is_good_enough() {
 }
 
 #[test]
+fn a_curriculum_and_novelty_leave_their_marks() {
+    let sandbox = Sandbox::new();
+    let text = sandbox.read("tiny.toml").replace(
+        "[learner]",
+        "[learner]\nintrinsic = { kind = \"counts\" }\n\
+         curriculum = { kind = \"adversarial\", min_steps = 1, window = 1, advance_survival = 0.0, max_entropy = 1.0 }",
+    );
+    sandbox.write("staged.toml", text);
+    let arguments = ["train", "--config", "staged.toml", "--agents", "4", "--steps", "4000", "--out", "run"];
+    sandbox.townlet(&arguments).assert().success();
+    let rows = |name: &str| -> Vec<csv::StringRecord> {
+        csv::Reader::from_path(sandbox.path(name)).unwrap().records().map(Result::unwrap).collect()
+    };
+    let stages = rows("run/stages.csv");
+    assert_eq!((&stages[0][2], &stages[0][3]), ("1", "2"));
+    assert!(rows("run/episodes.csv").iter().all(|row| row[5].parse::<f64>().unwrap() > 0.0));
+}
+
+#[test]
 fn every_recipe_trains_and_plays() {
     let sandbox = Sandbox::new();
     for (recipe, estimator) in [("best", "double"), ("r2d2", "double"), ("drqn", "max")] {
@@ -107,17 +126,18 @@ fn episodes_are_logged_with_their_cause() {
 
     let mut reader = csv::Reader::from_path(sandbox.path("run/episodes.csv")).unwrap();
     let columns: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let expected = "episode,steps,env,length,total_reward,terminated,truncated,cause,epsilon";
+    let expected =
+        "episode,steps,env,length,total_reward,intrinsic_reward,terminated,truncated,cause,epsilon";
     assert_eq!(columns.join(","), expected);
     let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
     assert!(rows.len() >= 6);
     for (number, row) in rows.iter().enumerate() {
         assert_eq!(row[0], number.to_string());
-        let [terminated, truncated] = [&row[5], &row[6]].map(|flag| flag == "true");
+        let [terminated, truncated] = [&row[6], &row[7]].map(|flag| flag == "true");
         assert!(terminated || truncated);
-        assert_eq!(row[7].is_empty(), !terminated, "{row:?}");
-        assert!(["", "energy", "health", "energy+health"].contains(&&row[7]), "{row:?}");
-        let epsilon: f64 = row[8].parse().unwrap();
+        assert_eq!(row[8].is_empty(), !terminated, "{row:?}");
+        assert!(["", "energy", "health", "energy+health"].contains(&&row[8]), "{row:?}");
+        let epsilon: f64 = row[9].parse().unwrap();
         assert!((0.0..=1.0).contains(&epsilon));
     }
 }

@@ -5,6 +5,8 @@ use std::fmt::Display;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::curriculum::CurriculumConfig;
+use crate::explore::{AnnealingConfig, CountNoveltyConfig, DistillationConfig};
 use crate::schedule::{EpsilonSchedule, UpdateSchedule};
 
 /// Every setting of the learner, in the field's own terms.
@@ -52,7 +54,9 @@ pub struct DrqnConfig {
     pub replay_capacity: usize,
     /// The number of sequences of one update.
     pub batch_size: usize,
-    /// The number of steps of a sequence.
+    /// What a sequence is.
+    pub sequences: Sequences,
+    /// The number of steps of a sequence, where it is a window.
     pub trace_length: usize,
     /// A sequence begins at every so many-th step of an episode: 1 for anywhere, at most
     /// [`trace_length`](Self::trace_length), below which neighbours overlap (R2D2, Kapturowski et al. 2019,
@@ -75,6 +79,12 @@ pub struct DrqnConfig {
     pub overlap: bool,
     /// How much is explored.
     pub epsilon: EpsilonSchedule,
+    /// What is paid for finding something new, beside what the world pays.
+    pub intrinsic: Intrinsic,
+    /// Whether that counts for less and less.
+    pub annealing: Annealing,
+    /// Whether the world is made easier at first, for each agent by itself.
+    pub curriculum: CurriculumConfig,
 }
 
 impl Default for DrqnConfig {
@@ -96,6 +106,7 @@ impl Default for DrqnConfig {
             max_grad_norm: 10.0,
             replay_capacity: 10_000,
             batch_size: 16,
+            sequences: Sequences::default(),
             trace_length: 8,
             period: 1,
             burn_in: 0,
@@ -105,6 +116,9 @@ impl Default for DrqnConfig {
             target_update: TargetUpdate::default(),
             overlap: false,
             epsilon: EpsilonSchedule::default(),
+            intrinsic: Intrinsic::default(),
+            annealing: Annealing::default(),
+            curriculum: CurriculumConfig::default(),
         }
     }
 }
@@ -167,6 +181,19 @@ pub enum Loss {
     Huber,
 }
 
+/// What a sequence of an update is.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sequences {
+    /// [`trace_length`](DrqnConfig::trace_length) steps of an episode (Hausknecht and Stone 2015,
+    /// "Bootstrapped Random Updates").
+    #[default]
+    Windows,
+    /// A whole episode, however long, drawn as often as it is long ("Bootstrapped Sequential Updates" there). It
+    /// begins where its memory does, so it needs neither burn-in nor a stored state.
+    WholeEpisodes,
+}
+
 /// The memory before a sequence and its burn-in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -211,6 +238,32 @@ pub enum TargetUpdate {
         /// τ: which part of the way, above 0 and up to 1.
         tau: f64,
     },
+}
+
+/// What is paid for finding something new. It is added to the world's rewards when sequences are sampled, and
+/// the sum is scaled by [`reward_scale`](DrqnConfig::reward_scale).
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Intrinsic {
+    /// Nothing.
+    #[default]
+    None,
+    /// The more, the more rarely the like was seen (Bellemare et al. 2016, section 5.1).
+    Counts(CountNoveltyConfig),
+    /// The more, the worse a network that learns from what is replayed predicts a fixed random one (random
+    /// network distillation, Burda et al. 2018).
+    Rnd(DistillationConfig),
+}
+
+/// Whether an intrinsic reward counts for less and less.
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[serde(tag = "kind", rename_all = "kebab-case")]
+pub enum Annealing {
+    /// It counts as it is, all the time.
+    #[default]
+    None,
+    /// Its weight falls as agents live long and steadily.
+    Adaptive(AnnealingConfig),
 }
 
 /// A setting that makes no sense.
@@ -265,6 +318,13 @@ impl DrqnConfig {
             self.burn_in,
             "a multiple of period, where start_state is stored",
         )?;
+        if self.sequences == Sequences::WholeEpisodes {
+            let zero = self.start_state == StartState::Zero;
+            check(zero, "start_state", "stored", "zero, where sequences are whole episodes")?;
+            let expected = "0, where sequences are whole episodes";
+            check(self.burn_in == 0, "burn_in", self.burn_in, expected)?;
+            check(self.period == 1, "period", self.period, "1, where sequences are whole episodes")?;
+        }
         if let Sampling::Prioritised { alpha, beta } = self.sampling {
             check(probability(alpha), "sampling.alpha", alpha, "a number from 0 to 1")?;
             check(probability(beta), "sampling.beta", beta, "a number from 0 to 1")?;
@@ -272,6 +332,21 @@ impl DrqnConfig {
         if let TargetUpdate::Polyak { tau } = self.target_update {
             check(tau > 0.0 && tau <= 1.0, "target_update.tau", tau, "a number above 0 and up to 1")?;
         }
+        match &self.intrinsic {
+            Intrinsic::None => {}
+            Intrinsic::Counts(counts) => counts.validate()?,
+            Intrinsic::Rnd(distillation) => distillation.validate()?,
+        }
+        if let Annealing::Adaptive(annealing) = &self.annealing {
+            annealing.validate()?;
+            check(
+                self.intrinsic != Intrinsic::None,
+                "annealing.kind",
+                "adaptive",
+                "none, where intrinsic.kind is none: there is nothing to anneal",
+            )?;
+        }
+        self.curriculum.validate()?;
         match self.epsilon {
             EpsilonSchedule::Linear { start, end, .. } => {
                 check(probability(start), "epsilon.start", start, "a number from 0 to 1")?;
@@ -290,9 +365,9 @@ impl DrqnConfig {
     }
 }
 
-const POSITIVE: &str = "a positive number";
+pub(crate) const POSITIVE: &str = "a positive number";
 
-fn check(
+pub(crate) fn check(
     holds: bool,
     key: &'static str,
     found: impl Display,

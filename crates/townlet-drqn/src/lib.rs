@@ -2,6 +2,7 @@
 
 mod burn_in;
 mod config;
+mod curriculum;
 mod evaluate;
 mod explore;
 mod gradients;
@@ -10,20 +11,29 @@ mod policy;
 mod polyak;
 mod replay;
 mod rescale;
+mod running_moments;
 mod schedule;
 mod targets;
 mod trainer;
 
 pub use config::{
-    BootstrapActions, ConfigError, DrqnConfig, LastStep, Loss, Memory, Sampling, StartState, TargetEstimator,
-    TargetUpdate,
+    Annealing, BootstrapActions, ConfigError, DrqnConfig, Intrinsic, LastStep, Loss, Memory, Sampling,
+    Sequences, StartState, TargetEstimator, TargetUpdate,
+};
+pub use curriculum::{
+    AdversarialConfig, AdversarialCurriculum, Curriculum, CurriculumConfig, CurriculumError, RewardProgress,
+    StageChange, StaticConfig, StaticCurriculum, policy_entropy,
 };
 pub use evaluate::{EpisodeOutcome, evaluate};
-pub use explore::epsilon_greedy;
+pub use explore::{
+    AdaptiveAnnealing, AnnealingConfig, CountNovelty, CountNoveltyConfig, CountNoveltyError,
+    DistillationConfig, NoveltyError, WeightChange, epsilon_greedy,
+};
 pub use learner::{Learner, LearnerError, UpdateReport};
 pub use policy::{NetworkPolicy, Policy, RandomPolicy};
-pub use replay::{EmptyReplay, SequenceBatch, SequenceReplay, WindowId};
+pub use replay::{EmptyReplay, Extras, SequenceBatch, SequenceReplay, WindowId};
 pub use rescale::{RESCALING_EPSILON, rescale, rescale_inverse, rescale_inverse_tensor, rescale_tensor};
+pub use running_moments::{IntrinsicNormaliser, MomentsError, ObservationMoments, RunningMoments};
 pub use schedule::{EpsilonSchedule, UpdateSchedule};
 pub use townlet_nets::{Actor, clip_global_norm};
 pub use trainer::{EpisodeReport, Progress, TrainError, TrainObserver, Trainer};

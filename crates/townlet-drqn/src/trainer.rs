@@ -2,14 +2,16 @@
 
 use burn::tensor::Device;
 use thiserror::Error;
-use townlet_env::{Action, Step, StepError, VectorEnv, stream};
+use townlet_env::{Action, Stage, Step, StepError, VectorEnv, stream};
 use townlet_nets::device::in_pool;
 use townlet_nets::{Actor, QNetworkConfig};
 
-use crate::config::{ConfigError, DrqnConfig, Sampling, StartState};
-use crate::explore::epsilon_greedy;
+use crate::config::{Annealing, ConfigError, DrqnConfig, Sampling, Sequences, StartState};
+use crate::curriculum::{Curriculum, CurriculumError, Entropies, StageChange};
+use crate::evaluate::EpisodeOutcome;
+use crate::explore::{AdaptiveAnnealing, Distiller, Novelty, NoveltyError, epsilon_greedy};
 use crate::learner::{Learner, LearnerError, UpdateReport};
-use crate::replay::{EmptyReplay, SequenceBatch, SequenceReplay};
+use crate::replay::{EmptyReplay, Extras, SequenceBatch, SequenceReplay};
 use crate::schedule::EpsilonSchedule;
 
 /// Why training stopped.
@@ -28,6 +30,12 @@ pub enum TrainError {
     /// An update was due before anything was stored.
     #[error(transparent)]
     Replay(#[from] EmptyReplay),
+    /// Novelty cannot be measured in this world.
+    #[error(transparent)]
+    Novelty(#[from] NoveltyError),
+    /// The curriculum cannot be followed in this world.
+    #[error(transparent)]
+    Curriculum(#[from] CurriculumError),
 }
 
 /// Where a training run stands.
@@ -56,12 +64,22 @@ pub struct EpisodeReport {
     pub length: u64,
     /// The sum of its rewards, as the world paid them.
     pub total_reward: f64,
+    /// The sum of its intrinsic rewards, without their weight; 0 where none are paid.
+    pub intrinsic_reward: f64,
     /// Whether it ended in the world.
     pub terminated: bool,
     /// Whether a limit cut it off.
     pub truncated: bool,
     /// The environment's epsilon when it ended.
     pub epsilon: f64,
+}
+
+impl EpisodeReport {
+    /// How the episode went, as the world has it.
+    fn outcome(&self) -> EpisodeOutcome {
+        let Self { length, total_reward, terminated, truncated, .. } = *self;
+        EpisodeOutcome { length, total_reward, terminated, truncated }
+    }
 }
 
 /// Is told what happens while a [`Trainer`] trains. Every method does nothing unless it is implemented;
@@ -75,6 +93,11 @@ pub trait TrainObserver<E> {
     /// After the step that ended an episode, with the environments as they are right after it.
     fn on_episode(&mut self, env: &E, episode: &EpisodeReport) {
         let _ = (env, episode);
+    }
+
+    /// After an agent's episode moved it to another stage of the curriculum, before the first step there.
+    fn on_stage_change(&mut self, env: &E, change: &StageChange) {
+        let _ = (env, change);
     }
 
     /// After every update.
@@ -95,6 +118,10 @@ pub struct Trainer<E> {
     study: Study,
     replay: SequenceReplay,
     book: Book,
+    /// Lowers the weight of intrinsic rewards, if anything does.
+    annealing: Option<AdaptiveAnnealing>,
+    /// Says how hard the world of each agent is, if anything does.
+    curriculum: Option<Curriculum>,
     /// The updates that are outstanding.
     due: u64,
 }
@@ -112,16 +139,34 @@ struct Player {
     stores_states: bool,
     /// The memory before the step made last, `[num_envs, 2 * hidden]`, if it is stored.
     states: Vec<f32>,
+    novelty: Novelty,
+    /// Before so many steps nothing is learned.
+    learning_starts: u64,
+    /// What the step made last was worth by its novelty, `[num_envs]`; empty where nothing is paid.
+    intrinsic: Vec<f32>,
+    /// How undecided policies are, if a curriculum asks.
+    entropies: Option<Entropies>,
 }
 
 /// Learns.
 struct Study {
     learner: Learner,
+    /// Learns what has been seen, where novelty is what has not.
+    distiller: Option<Distiller>,
     seed: u64,
     // Memory that is used again.
     batch: SequenceBatch,
     /// Of the updates made last.
     reports: Vec<UpdateReport>,
+}
+
+/// What the acting side says of the step made last.
+#[derive(Clone, Copy)]
+struct Took<'a> {
+    actions: &'a [Action],
+    extras: Extras<'a>,
+    /// `[num_envs]`, or empty.
+    entropies: &'a [f64],
 }
 
 /// Keeps account of steps and episodes.
@@ -130,31 +175,55 @@ struct Book {
     epsilon: EpsilonSchedule,
     lengths: Vec<u64>,
     total_rewards: Vec<f64>,
+    intrinsic_rewards: Vec<f64>,
+    /// The sums of the entropies of the policy, where they are asked for.
+    entropies: Vec<f64>,
     // Of the step made last.
     ended: Vec<bool>,
     reports: Vec<EpisodeReport>,
+    /// The mean entropy of the policy over each of these episodes; 0 where none is asked for.
+    mean_entropies: Vec<f64>,
 }
 
 impl Player {
     /// One step of every environment.
-    fn step<'a, E: VectorEnv>(&mut self, env: &'a mut E) -> Result<Step<'a>, StepError> {
+    fn step<'a, E: VectorEnv>(&mut self, env: &'a mut E) -> Result<Step<'a>, TrainError> {
         let (num_envs, schedule, steps) = (env.num_envs(), self.epsilon, self.steps);
         let epsilon = |env| schedule.epsilon(env, num_envs, steps);
         if self.stores_states {
             self.actor.write_state(&mut self.states);
         }
         let values = self.actor.values(env.observations());
+        if let Some(entropies) = &mut self.entropies {
+            entropies.measure(values, env.action_masks(), env.num_actions());
+        }
         epsilon_greedy(values, env.action_masks(), epsilon, self.seed, self.rounds, &mut self.actions);
-        env.step(&self.actions)
+        self.novelty.visit(env.observations(), &self.actions, &mut self.intrinsic)?;
+        let step = env.step(&self.actions)?;
+        self.novelty.led_to(&step, self.steps >= self.learning_starts, &mut self.intrinsic)?;
+        Ok(step)
     }
 
-    /// The actions of the step made last, and the memory before it.
-    fn took(&self) -> (&[Action], &[f32]) {
-        (&self.actions, &self.states)
+    /// The actions of the step made last, and what is known beside them.
+    fn took(&self) -> Took<'_> {
+        Took {
+            actions: &self.actions,
+            extras: Extras { states: &self.states, intrinsic: &self.intrinsic },
+            entropies: self.entropies.as_ref().map_or(&[], Entropies::of_step),
+        }
     }
 }
 
 impl Study {
+    /// Takes over what so many updates need to know of acting; nothing is shared while they are made.
+    fn prepare(&mut self, count: u64, player: &Player) {
+        if let (Novelty::Distillation(curiosity), Some(distiller)) = (&player.novelty, &mut self.distiller)
+            && count > 0
+        {
+            distiller.prepare(curiosity);
+        }
+    }
+
     /// So many updates from `replay`, whose priorities follow.
     fn updates(&mut self, count: u64, replay: &mut SequenceReplay) -> Result<(), TrainError> {
         self.reports.clear();
@@ -163,32 +232,42 @@ impl Study {
             replay.sample(self.learner.config().batch_size, &mut rng, &mut self.batch)?;
             self.reports.push(self.learner.update(&self.batch)?);
             replay.update_priorities(&self.batch, self.learner.td_errors());
+            if let Some(distiller) = &mut self.distiller {
+                distiller.learn(&self.batch).map_err(NoveltyError::from)?;
+            }
         }
         Ok(())
     }
 }
 
 impl Book {
-    /// Stores a step of every environment, the actions and the memory that led to it, and notes which episodes it ended.
-    fn record(&mut self, player: (&[Action], &[f32]), step: &Step<'_>, replay: &mut SequenceReplay) {
-        let (actions, states) = player;
+    /// Stores a step of every environment, the actions that led to it and what goes with them, and notes which
+    /// episodes it ended.
+    fn record(&mut self, took: Took<'_>, step: &Step<'_>, replay: &mut SequenceReplay) {
+        let Took { actions, extras, entropies } = took;
         let num_envs = actions.len();
         let before = self.progress.steps;
-        replay.record_with_states(actions, step, states);
+        replay.record_with(actions, step, extras);
         self.progress.steps += num_envs as u64;
         self.progress.stored = replay.len();
         self.reports.clear();
+        self.mean_entropies.clear();
         for env in 0..num_envs {
             self.lengths[env] += 1;
             self.total_rewards[env] += f64::from(step.rewards[env]);
+            self.intrinsic_rewards[env] += extras.intrinsic.get(env).copied().map_or(0.0, f64::from);
+            self.entropies[env] += entropies.get(env).copied().unwrap_or_default();
             self.ended[env] = step.ended(env);
             if self.ended[env] {
+                let entropy = std::mem::take(&mut self.entropies[env]);
+                self.mean_entropies.push(entropy / self.lengths[env] as f64);
                 self.reports.push(EpisodeReport {
                     episode: self.progress.episodes,
                     env,
                     steps: self.progress.steps,
                     length: std::mem::take(&mut self.lengths[env]),
                     total_reward: std::mem::take(&mut self.total_rewards[env]),
+                    intrinsic_reward: std::mem::take(&mut self.intrinsic_rewards[env]),
                     terminated: step.terminated[env],
                     truncated: step.truncated[env],
                     epsilon: self.epsilon.epsilon(env, num_envs, before),
@@ -206,7 +285,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
     ///
     /// # Errors
     ///
-    /// Where a setting makes no sense.
+    /// Where a setting makes no sense, or asks for something that this world does not have.
     pub fn new(
         mut env: E,
         network: &QNetworkConfig,
@@ -225,10 +304,25 @@ impl<E: VectorEnv + Send> Trainer<E> {
             env.num_actions(),
         )
         .windowed(config.period, config.burn_in);
+        if config.sequences == Sequences::WholeEpisodes {
+            replay = replay.whole_episodes();
+        }
         if let Sampling::Prioritised { alpha, beta } = config.sampling {
             replay = replay.prioritised(alpha, beta);
         }
         replay.start(env.observations(), env.action_masks());
+        let annealing = match config.annealing {
+            Annealing::None => None,
+            Annealing::Adaptive(annealing) => Some(AdaptiveAnnealing::new(annealing)?),
+        };
+        if let Some(annealing) = &annealing {
+            replay.set_intrinsic_weight(annealing.weight());
+        }
+        let curriculum = start(&config, &mut env)?;
+        let entropies = Entropies::of(curriculum.as_ref(), &config);
+        let (novelty, distiller) =
+            Novelty::start(&config.intrinsic, env.observation_layout(), num_envs, seed, device)?;
+        let learning_starts = config.schedule.learning_starts;
         let epsilon = config.epsilon;
         let stores_states = config.start_state == StartState::Stored;
         let learner = Learner::new(network, config, seed, device);
@@ -244,17 +338,26 @@ impl<E: VectorEnv + Send> Trainer<E> {
                 actions: vec![0; num_envs],
                 stores_states,
                 states: Vec::new(),
+                novelty,
+                learning_starts,
+                intrinsic: Vec::new(),
+                entropies,
             },
-            study: Study { learner, seed, batch: SequenceBatch::new(), reports: Vec::new() },
+            study: Study { learner, distiller, seed, batch: SequenceBatch::new(), reports: Vec::new() },
             replay,
             book: Book {
                 progress: Progress::default(),
                 epsilon,
                 lengths: vec![0; num_envs],
                 total_rewards: vec![0.0; num_envs],
+                intrinsic_rewards: vec![0.0; num_envs],
+                entropies: vec![0.0; num_envs],
                 ended: vec![false; num_envs],
                 reports: Vec::new(),
+                mean_entropies: Vec::new(),
             },
+            annealing,
+            curriculum,
             due: 0,
         })
     }
@@ -298,9 +401,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
             self.player.actor.forget(&self.book.ended);
         }
         self.player.rounds += 1;
-        for report in &self.book.reports {
-            observer.on_episode(&self.env, report);
-        }
+        self.note_episodes(observer)?;
         observer.on_step(&self.env, &self.book.progress);
 
         let now = self.book.progress.steps;
@@ -310,12 +411,34 @@ impl<E: VectorEnv + Send> Trainer<E> {
         if self.study.learner.config().overlap { Ok(()) } else { self.finish(observer) }
     }
 
+    /// What the episodes that the last step ended mean for those that follow. No step of these was taken yet.
+    fn note_episodes(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
+        for (report, &entropy) in self.book.reports.iter().zip(&self.book.mean_entropies) {
+            observer.on_episode(&self.env, report);
+            if let Some(annealing) = &mut self.annealing
+                && let Some(change) = annealing.on_episode_end(report.length)
+            {
+                self.replay.set_intrinsic_weight(change.to);
+            }
+            if let Some(curriculum) = &mut self.curriculum
+                && let Some(change) = curriculum.on_episode_end(report.env, &report.outcome(), entropy)
+            {
+                if let Some(stage) = curriculum.stage(report.env) {
+                    enter(&mut self.env, report.env, change.to, stage)?;
+                }
+                observer.on_stage_change(&self.env, &change);
+            }
+        }
+        Ok(())
+    }
+
     /// Makes the updates that are still outstanding.
     ///
     /// # Errors
     ///
     /// Where an update diverges.
     pub fn finish(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
+        self.study.prepare(self.due, &self.player);
         let outcome = self.study.updates(self.due, &mut self.replay);
         self.learned(outcome, observer)
     }
@@ -326,6 +449,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
     /// stored after them. So it does not matter which of them is done first.
     fn learn_while_stepping(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
         let Self { env, player, study, replay, book, due, .. } = self;
+        study.prepare(*due, player);
         let (outcome, step) = rayon::join(|| study.updates(*due, replay), || player.step(env));
         book.record(player.took(), &step?, replay);
         player.actor.forget(&book.ended);
@@ -344,6 +468,11 @@ impl<E: VectorEnv + Send> Trainer<E> {
         }
         if !self.study.reports.is_empty() {
             self.player.actor.set_network(self.study.learner.online());
+            if let (Novelty::Distillation(curiosity), Some(distiller)) =
+                (&mut self.player.novelty, &self.study.distiller)
+            {
+                curiosity.learned(distiller);
+            }
         }
         outcome
     }
@@ -372,6 +501,11 @@ impl<E: VectorEnv + Send> Trainer<E> {
         &self.replay
     }
 
+    /// The stage of every agent, where there is a curriculum.
+    pub fn curriculum(&self) -> Option<&Curriculum> {
+        self.curriculum.as_ref()
+    }
+
     /// The memory that the agents act with, and the network.
     pub fn actor(&self) -> &Actor {
         &self.player.actor
@@ -381,4 +515,32 @@ impl<E: VectorEnv + Send> Trainer<E> {
     pub fn env(&self) -> &E {
         &self.env
     }
+}
+
+/// The curriculum at its start, with every agent in its first stage. The world has just been reset.
+///
+/// Every later stage is tried out too, so that one that this world does not have is found now and not after
+/// hours.
+fn start<E: VectorEnv>(config: &DrqnConfig, env: &mut E) -> Result<Option<Curriculum>, CurriculumError> {
+    let num_envs = env.num_envs();
+    let curriculum = config.curriculum.start(num_envs, env.step_limit())?;
+    for (index, stage) in config.curriculum.stages().iter().enumerate() {
+        enter(env, 0, index + 1, stage)?;
+    }
+    for agent in 0..num_envs {
+        if let Some(stage) = curriculum.as_ref().and_then(|curriculum| curriculum.stage(agent)) {
+            enter(env, agent, 1, stage)?;
+        }
+    }
+    Ok(curriculum)
+}
+
+/// Puts an agent's world in a stage, whose number is said where that fails.
+fn enter<E: VectorEnv>(
+    env: &mut E,
+    agent: usize,
+    number: usize,
+    stage: &Stage,
+) -> Result<(), CurriculumError> {
+    env.set_stage(agent, stage).map_err(|fault| CurriculumError::Stage { stage: number, fault })
 }

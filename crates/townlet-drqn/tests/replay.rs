@@ -1,7 +1,7 @@
 //! The replay, with episodes whose every number says where it comes from.
 
 use proptest::prelude::*;
-use townlet_drqn::{EmptyReplay, SequenceBatch, SequenceReplay};
+use townlet_drqn::{EmptyReplay, Extras, SequenceBatch, SequenceReplay};
 use townlet_env::{Action, Step, stream};
 
 const FEATURES: usize = 2;
@@ -23,6 +23,8 @@ struct Clockwork {
     next_episode: u32,
     /// Whether states are recorded; a state is the observation that follows it.
     remembers: bool,
+    /// Whether novelty is recorded; it is the number of the step, and one.
+    explores: bool,
     replay: SequenceReplay,
 }
 
@@ -41,7 +43,14 @@ impl Clockwork {
         let observations: Vec<f32> = episode.iter().flat_map(|&episode| observation(episode, 0)).collect();
         let masks: Vec<bool> = episode.iter().flat_map(|_| mask(0)).collect();
         replay.start(&observations, &masks);
-        Self { next_episode: envs as u32, remembers: false, step: vec![0; envs], episode, replay }
+        Self {
+            next_episode: envs as u32,
+            remembers: false,
+            explores: false,
+            step: vec![0; envs],
+            episode,
+            replay,
+        }
     }
 
     /// The same, drawn by priority.
@@ -98,6 +107,7 @@ impl Clockwork {
             self.episode.iter().zip(&self.step).flat_map(|(&e, &s)| observation(e, s)).collect();
         let rewards: Vec<f32> =
             self.episode.iter().zip(&self.step).map(|(&e, &s)| e as f32 + s as f32 / 1000.0).collect();
+        let novelty: Vec<f32> = self.step.iter().map(|&step| step as f32 + 1.0).collect();
         let (mut observations, mut masks) = (Vec::new(), Vec::new());
         let (mut finals, mut final_masks) = (Vec::new(), Vec::new());
         for (env, next) in nexts.iter().enumerate() {
@@ -114,7 +124,7 @@ impl Clockwork {
         }
         let terminated: Vec<bool> = nexts.iter().map(|&next| next == Next::Terminated).collect();
         let truncated: Vec<bool> = nexts.iter().map(|&next| next == Next::Truncated).collect();
-        self.replay.record_with_states(
+        self.replay.record_with(
             &actions,
             &Step {
                 observations: &observations,
@@ -125,7 +135,10 @@ impl Clockwork {
                 final_observations: &finals,
                 final_action_masks: &final_masks,
             },
-            if self.remembers { &states } else { &[] },
+            Extras {
+                states: if self.remembers { &states } else { &[] },
+                intrinsic: if self.explores { &novelty } else { &[] },
+            },
         );
     }
 
@@ -229,6 +242,7 @@ proptest! {
         periods in 0_usize..4,
         remembers: bool,
         by_priority: bool,
+        whole: bool,
         seed: u64,
     ) {
         let period = period.min(trace_length);
@@ -236,6 +250,7 @@ proptest! {
         clockwork.remembers = remembers;
         let mut clockwork = clockwork.with(3, |replay| {
             let replay = replay.windowed(period, periods * period);
+            let replay = if whole { replay.whole_episodes() } else { replay };
             if by_priority { replay.prioritised(0.9, 0.6) } else { replay }
         });
         for nexts in &steps {
@@ -464,4 +479,69 @@ fn without_burn_in_nothing_comes_along() {
     clockwork.episode(11);
     let batch = clockwork.sample(10, 0);
     assert!(batch.burn_in.is_empty() && batch.burn_in_observations.is_empty() && batch.states.is_empty());
+}
+
+/// The weight of the moment, once, on what was found when the step was made: in finished episodes and in
+/// running ones.
+#[test]
+fn an_intrinsic_reward_is_added_once_with_its_weight() {
+    for ended in [false, true] {
+        let mut clockwork = Clockwork::new(1, 20, 4);
+        clockwork.explores = true;
+        if ended {
+            clockwork.episode(9);
+        } else {
+            (0..9).for_each(|_| clockwork.step(&[Next::On]));
+        }
+        for weight in [1.0, 0.5, 0.0] {
+            clockwork.replay.set_intrinsic_weight(weight);
+            let batch = clockwork.sample(30, 1);
+            for slot in (0..batch.batch * batch.time).filter(|&slot| batch.valid[slot]) {
+                let row = slot / batch.time;
+                let step = batch.observations[(row * (batch.time + 1) + slot % batch.time) * FEATURES + 1];
+                assert_eq!(batch.rewards[slot], step / 1000.0 + weight as f32 * (step + 1.0), "{weight}");
+            }
+        }
+    }
+}
+
+/// Episodes of three and nine steps, and one that is still running after six: each whole, from its first step,
+/// as often as it is long.
+#[test]
+fn whole_episodes_are_drawn_as_often_as_they_are_long() {
+    let mut clockwork = Clockwork::new(1, 100, 4).with(1, SequenceReplay::whole_episodes);
+    clockwork.episode(3);
+    assert_eq!(clockwork.sample(5, 0).time, 3, "a batch is as long as its longest episode");
+    clockwork.episode(9);
+    (0..6).for_each(|_| clockwork.step(&[Next::On]));
+    let batch = clockwork.sample(18_000, 1);
+    let mut counts = [0_u32; 3];
+    for row in 0..batch.batch {
+        let (episode, start, steps) = check(&batch, row).expect("unbroken");
+        assert_eq!((start, steps), (0, [3, 9, 6][episode as usize]));
+        counts[episode as usize] += 1;
+    }
+    // Standard deviations below 70.
+    assert!(
+        counts.iter().zip([3_000, 9_000, 6_000]).all(|(&n, expected)| n.abs_diff(expected) < 350),
+        "{counts:?}"
+    );
+}
+
+/// Priorities of 1 and 2 on episodes of nine and three steps: 9 to 6. The weights make up for the priorities and
+/// not for the lengths.
+#[test]
+fn whole_episodes_have_priorities_beside_their_length() {
+    let mut clockwork =
+        Clockwork::new(1, 100, 4).with(1, |replay| replay.whole_episodes().prioritised(1.0, 1.0));
+    clockwork.episode(9);
+    clockwork.episode(3);
+    clockwork.learn(|episode, _| episode as f32 + 1.0);
+    let batch = clockwork.sample(20_000, 3);
+    let short: Vec<bool> = (0..batch.batch).map(|row| check(&batch, row).expect("unbroken").0 == 1).collect();
+    let drawn = short.iter().filter(|&&short| short).count();
+    assert!(drawn.abs_diff(8_000) < 350, "the short one was drawn {drawn} times");
+    for (weight, short) in batch.weights.iter().zip(short) {
+        assert!((weight - if short { 0.5 } else { 1.0 }).abs() < 1e-4, "{weight}");
+    }
 }

@@ -1,7 +1,8 @@
 //! Settings, schedules and choices that need no tensors.
 
 use townlet_drqn::{
-    DrqnConfig, EpsilonSchedule, Sampling, StartState, TargetUpdate, UpdateSchedule, epsilon_greedy,
+    Annealing, AnnealingConfig, CountNoveltyConfig, DrqnConfig, EpsilonSchedule, Intrinsic, Sampling,
+    Sequences, StartState, TargetUpdate, UpdateSchedule, epsilon_greedy,
 };
 
 #[test]
@@ -84,6 +85,7 @@ fn exploration_is_uniform_over_allowed_actions_and_independent_of_the_others() {
 #[test]
 fn settings_that_make_no_sense_are_refused_by_name() {
     let base = DrqnConfig::default;
+    let adaptive = Annealing::Adaptive;
     let cases = [
         ("discount", DrqnConfig { discount: 1.5, ..base() }),
         ("discount", DrqnConfig { discount: f64::NAN, ..base() }),
@@ -97,6 +99,12 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         ),
         ("period", DrqnConfig { period: 0, ..base() }),
         ("period", DrqnConfig { trace_length: 8, period: 9, ..base() }),
+        ("burn_in", DrqnConfig { sequences: Sequences::WholeEpisodes, burn_in: 3, ..base() }),
+        ("period", DrqnConfig { sequences: Sequences::WholeEpisodes, period: 2, ..base() }),
+        (
+            "start_state",
+            DrqnConfig { sequences: Sequences::WholeEpisodes, start_state: StartState::Stored, ..base() },
+        ),
         ("burn_in", DrqnConfig { start_state: StartState::Stored, burn_in: 3, period: 2, ..base() }),
         (
             "sampling.alpha",
@@ -118,6 +126,22 @@ fn settings_that_make_no_sense_are_refused_by_name() {
         (
             "epsilon.base",
             DrqnConfig { epsilon: EpsilonSchedule::Ladder { base: 2.0, exponent: 1.0 }, ..base() },
+        ),
+        (
+            "intrinsic.bins",
+            DrqnConfig {
+                intrinsic: Intrinsic::Counts(CountNoveltyConfig { bins: 1, ..CountNoveltyConfig::default() }),
+                ..base()
+            },
+        ),
+        ("annealing.kind", DrqnConfig { annealing: adaptive(AnnealingConfig::default()), ..base() }),
+        (
+            "annealing.window",
+            DrqnConfig {
+                intrinsic: Intrinsic::Counts(CountNoveltyConfig::default()),
+                annealing: adaptive(AnnealingConfig { window: 0, ..AnnealingConfig::default() }),
+                ..base()
+            },
         ),
     ];
     assert_eq!(base().validate(), Ok(()));

@@ -147,6 +147,10 @@ impl<E: VectorEnv> VectorEnv for PreviousInputs<E> {
         self.appended.as_ref().map_or_else(|| self.inner.observation_layout(), |appended| &appended.layout)
     }
 
+    fn step_limit(&self) -> Option<u32> {
+        self.inner.step_limit()
+    }
+
     fn reset(&mut self, seed: u64) {
         self.inner.reset(seed);
         if let Some(appended) = &mut self.appended {

@@ -138,6 +138,11 @@ pub trait VectorEnv {
     /// has been stepped then.
     fn step(&mut self, actions: &[Action]) -> Result<Step<'_>, StepError>;
 
+    /// After how many steps episodes are cut off; `None` where they are not, or not all after as many.
+    fn step_limit(&self) -> Option<u32> {
+        None
+    }
+
     /// Makes the world of one environment easier or harder, from its next step on, until the next call. A
     /// [`reset`](Self::reset) and the ends of episodes leave it as it is.
     ///

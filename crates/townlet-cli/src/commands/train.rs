@@ -7,7 +7,10 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, bail};
 use clap::{Args, value_parser};
 use rand::RngExt;
-use townlet_drqn::{DrqnConfig, EpisodeReport, NetworkPolicy, TrainObserver, Trainer, UpdateReport};
+use townlet_drqn::{
+    CurriculumConfig, DrqnConfig, EpisodeReport, NetworkPolicy, StageChange, TrainObserver, Trainer,
+    UpdateReport,
+};
 use townlet_env::stream;
 use townlet_nets::Backend;
 use townlet_nets::device::in_pool;
@@ -15,7 +18,7 @@ use tracing::{debug, info};
 
 use super::MAX_SEED;
 use crate::config_file::{self, ConfigFile, MAX_AGENTS};
-use crate::csv_log::{CsvLog, EpisodeRow, EvaluationRow};
+use crate::csv_log::{CsvLog, EpisodeRow, EvaluationRow, StageRow};
 use crate::evaluation::{cause_of_death, play};
 use crate::progress::{ProgressDisplay, Status};
 use crate::recipe::Recipe;
@@ -111,7 +114,7 @@ impl Arguments {
         let run = RunDirectory::create(&path, &config)?;
         info!(run = %path.display(), level = config.level.name, seed = config.seed, "training");
 
-        let mut record = Record::new(CsvLog::create(&run.episodes_file())?);
+        let mut record = Record::new(&run, &config)?;
         let mut evaluator = Evaluator::new(&run, &config, self.until)?;
         let display = ProgressDisplay::new(config.budget, self.quiet);
         let mut clock = Duration::ZERO;
@@ -119,7 +122,7 @@ impl Arguments {
             train(&mut trainer, &mut record, &mut evaluator, display, config.budget, &mut clock)
         });
         // Whatever went wrong, what there is goes to disk.
-        let logged = record.log.flush();
+        let logged = record.flush();
         let steps = trainer.progress().steps;
         let saved = run.save_weights(Weights::Last, &trainer.learner().acting_network(), &config, steps);
         if let Err(error) = trained {
@@ -202,23 +205,49 @@ fn default_path(config: &RunConfig) -> PathBuf {
 /// What a run leaves behind while it goes on.
 struct Record {
     log: CsvLog<EpisodeRow>,
+    /// Where there is a curriculum.
+    stages: Option<CsvLog<StageRow>>,
     survival: SurvivalWindows,
     loss: Option<f32>,
+    /// Of the last episode that ended.
+    steps: u64,
     /// The first row that could not be written, if one could not.
     failure: Option<anyhow::Error>,
 }
 
 impl Record {
-    fn new(log: CsvLog<EpisodeRow>) -> Self {
-        Self { log, survival: SurvivalWindows::default(), loss: None, failure: None }
+    fn new(run: &RunDirectory, config: &RunConfig) -> Result<Self> {
+        let staged = config.learner.curriculum != CurriculumConfig::None;
+        Ok(Self {
+            log: CsvLog::create(&run.episodes_file())?,
+            stages: staged.then(|| CsvLog::create(&run.stages_file())).transpose()?,
+            survival: SurvivalWindows::default(),
+            loss: None,
+            steps: 0,
+            failure: None,
+        })
+    }
+
+    fn flush(&mut self) -> Result<()> {
+        self.log.flush()?;
+        self.stages.as_mut().map_or(Ok(()), CsvLog::flush)
     }
 }
 
 impl TrainObserver<World> for Record {
     fn on_episode(&mut self, world: &World, episode: &EpisodeReport) {
         self.survival.push(episode.length);
+        self.steps = episode.steps;
         let cause = cause_of_death(world.inner().level(), world.inner().deaths()[episode.env]);
         if let Err(error) = self.log.write(&EpisodeRow::new(episode, cause)) {
+            self.failure.get_or_insert(error);
+        }
+    }
+
+    fn on_stage_change(&mut self, _: &World, change: &StageChange) {
+        if let Some(stages) = &mut self.stages
+            && let Err(error) = stages.write(&StageRow::new(self.steps, change))
+        {
             self.failure.get_or_insert(error);
         }
     }

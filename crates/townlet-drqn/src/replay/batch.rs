@@ -24,7 +24,7 @@ pub struct SequenceBatch {
     pub action_masks: Vec<bool>,
     /// `[batch, time]`
     pub actions: Vec<Action>,
-    /// `[batch, time]`
+    /// What the world paid, and what novelty was worth on top of it: `[batch, time]`.
     pub rewards: Vec<f32>,
     /// Whether the step ended the episode in the world, `[batch, time]`.
     pub terminated: Vec<bool>,
@@ -77,8 +77,16 @@ impl SequenceBatch {
 
     /// Copies the window of `episode` that begins with transition `start` into sequence `row`; the rows before
     /// it have been filled. Up to `burn_in` steps before the window come along, and what is stored of the
-    /// memory before them.
-    pub(super) fn fill(&mut self, row: usize, episode: &impl Stretch, start: usize, burn_in: usize) {
+    /// memory before them. Intrinsic rewards are multiplied by `weight`, here and nowhere else, and added to the
+    /// world's.
+    pub(super) fn fill(
+        &mut self,
+        row: usize,
+        episode: &impl Stretch,
+        start: usize,
+        burn_in: usize,
+        weight: f64,
+    ) {
         if burn_in > 0 {
             let before = start.min(burn_in);
             self.burn_in.push(before);
@@ -97,6 +105,9 @@ impl SequenceBatch {
         for t in 0..steps {
             let slot = row * self.time + t;
             (self.actions[slot], self.rewards[slot]) = episode.transition(start + t);
+            if let Some(&intrinsic) = episode.intrinsic().get(start + t) {
+                self.rewards[slot] += (weight * f64::from(intrinsic)) as f32;
+            }
             self.valid[slot] = true;
             if start + t + 1 == episode.len() {
                 self.terminated[slot] = episode.end() == End::Terminated;

@@ -37,6 +37,19 @@ trait Stretch {
     fn state(&self, index: usize) -> &[f32];
     /// Action and reward of transition `index`, `0..len`.
     fn transition(&self, index: usize) -> (Action, f32);
+    /// The intrinsic reward of each transition, without a weight: `[len]`, or empty where none is stored.
+    fn intrinsic(&self) -> &[f32];
+}
+
+/// What may be stored with a step of every environment, beside what the world says.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Extras<'a> {
+    /// The memory that each environment's agent had before it saw the observation on which it acted:
+    /// `[num_envs, width]`.
+    pub states: &'a [f32],
+    /// What novelty each environment's agent found, without a weight, in the units of the world's rewards:
+    /// `[num_envs]`.
+    pub intrinsic: &'a [f32],
 }
 
 /// Nothing has been stored yet, so nothing can be sampled.
@@ -60,6 +73,7 @@ pub struct EmptyReplay;
 pub struct SequenceReplay {
     windows: Windows,
     burn_in: usize,
+    intrinsic_weight: f64,
     num_actions: usize,
     features: usize,
     finished: EpisodeRing,
@@ -81,10 +95,11 @@ impl SequenceReplay {
         num_actions: usize,
     ) -> Self {
         assert!(capacity > 0 && trace_length > 0, "a replay holds at least one transition");
-        let windows = Windows { trace_length, period: 1 };
+        let windows = Windows { trace_length, period: 1, whole: false };
         Self {
             windows,
             burn_in: 0,
+            intrinsic_weight: 1.0,
             num_actions,
             features,
             finished: EpisodeRing::new(capacity, windows, features, num_actions),
@@ -102,14 +117,28 @@ impl SequenceReplay {
     pub fn windowed(self, period: usize, burn_in: usize) -> Self {
         let reach = 1..=self.windows.trace_length;
         assert!(reach.contains(&period), "windows begin at different steps and leave none out");
-        let Self { num_actions, features, .. } = self;
         let windows = Windows { period, ..self.windows };
+        self.emptied(windows, burn_in)
+    }
+
+    /// The same replay, empty, whose windows are whole episodes, as far as they have come: a batch is as long as
+    /// the longest of them (Hausknecht and Stone 2015, "Bootstrapped Sequential Updates").
+    ///
+    /// An episode is as likely to be drawn as it is long.
+    #[must_use]
+    pub fn whole_episodes(self) -> Self {
+        let windows = Windows { whole: true, ..self.windows };
+        self.emptied(windows, 0)
+    }
+
+    fn emptied(self, windows: Windows, burn_in: usize) -> Self {
+        let Self { num_actions, features, intrinsic_weight, .. } = self;
         let mut finished = EpisodeRing::new(self.finished.capacity(), windows, features, num_actions);
         if let Some(priorities) = self.finished.priorities() {
             finished.prioritise(priorities.emptied(finished.capacity()));
         }
-        let running = vec![RunningEpisode::new(features, num_actions, period); self.running.len()];
-        Self { windows, burn_in, num_actions, features, finished, running }
+        let running = vec![RunningEpisode::new(features, num_actions, windows.period); self.running.len()];
+        Self { windows, burn_in, intrinsic_weight, num_actions, features, finished, running }
     }
 
     /// The same replay, empty, whose windows are drawn in proportion to a power `alpha` of their errors, with
@@ -118,8 +147,8 @@ impl SequenceReplay {
     /// Running episodes have no priorities; they are drawn from only until the first episode is stored.
     #[must_use]
     pub fn prioritised(self, alpha: f64, beta: f64) -> Self {
-        let (period, burn_in) = (self.windows.period, self.burn_in);
-        let mut replay = self.windowed(period, burn_in);
+        let (windows, burn_in) = (self.windows, self.burn_in);
+        let mut replay = self.emptied(windows, burn_in);
         replay.finished.prioritise(Priorities::new(replay.finished.capacity(), alpha, beta));
         replay
     }
@@ -134,15 +163,21 @@ impl SequenceReplay {
         }
     }
 
-    /// Stores one step of every environment: the actions taken and what they led to.
-    pub fn record(&mut self, actions: &[Action], step: &Step<'_>) {
-        self.record_with_states(actions, step, &[]);
+    /// From now on intrinsic rewards count so many times in every batch that is drawn, those of old experience
+    /// too; 1 at first.
+    pub fn set_intrinsic_weight(&mut self, weight: f64) {
+        self.intrinsic_weight = weight;
     }
 
-    /// [`record`](Self::record), together with the memory that each environment's agent had before it saw the
-    /// observation on which it acted: `[num_envs, width]`, or empty to store none. Either every step of a
-    /// replay is recorded with states, or none is.
-    pub fn record_with_states(&mut self, actions: &[Action], step: &Step<'_>, states: &[f32]) {
+    /// Stores one step of every environment: the actions taken and what they led to.
+    pub fn record(&mut self, actions: &[Action], step: &Step<'_>) {
+        self.record_with(actions, step, Extras::default());
+    }
+
+    /// [`record`](Self::record), together with more that is known of the step. What is empty is not stored;
+    /// either every step of a replay is recorded with states, or none is, and so with intrinsic rewards.
+    pub fn record_with(&mut self, actions: &[Action], step: &Step<'_>, extras: Extras<'_>) {
+        let Extras { states, intrinsic } = extras;
         let width = states.len() / actions.len().max(1);
         for (env, &action) in actions.iter().enumerate() {
             let end = match (step.terminated[env], step.truncated[env]) {
@@ -154,6 +189,7 @@ impl SequenceReplay {
             let (observation, mask) = step.outcome(env);
             running.remember(&states[env * width..][..width]);
             running.push(action, step.rewards[env], observation, mask, end);
+            running.intrinsic.extend(intrinsic.get(env));
             if end == End::Open {
                 // An episode without an end must not grow for ever: what fits the ring goes there.
                 if running.len() == self.finished.capacity() {
@@ -184,7 +220,7 @@ impl SequenceReplay {
         self.finished.num_episodes()
     }
 
-    /// The number of steps of a sampled sequence.
+    /// The number of steps of a sampled sequence, where it is not a whole episode.
     pub fn trace_length(&self) -> usize {
         self.windows.trace_length
     }
@@ -206,39 +242,78 @@ impl SequenceReplay {
         if finished + running == 0 {
             return Err(EmptyReplay);
         }
-        batch.clear(batch_size, self.windows.trace_length, self.features, self.num_actions);
-        if finished > 0 && self.finished.priorities().is_some() {
-            self.sample_by_priority(rng, batch);
-            return Ok(());
-        }
-        for row in 0..batch_size {
-            let window = rng.random_range(0..finished + running);
-            if window < finished {
-                let (episode, start) = self.finished.window(window);
-                batch.fill(row, &episode, start, self.burn_in);
-            } else {
-                let (episode, start) = self.running_window(window - finished);
-                batch.fill(row, episode, start, self.burn_in);
+        let by_priority = finished > 0 && self.finished.priorities().is_some();
+        let mut weights = Vec::new();
+        let places: Vec<Place> = (0..batch_size)
+            .map(|_| {
+                if by_priority {
+                    let (place, weight) = self.draw_by_priority(rng);
+                    weights.push(weight);
+                    place
+                } else {
+                    self.place(rng.random_range(0..finished + running))
+                }
+            })
+            .collect();
+        let longest = places.iter().map(|&place| self.episode_len(place)).max();
+        let time = longest.filter(|_| self.windows.whole).unwrap_or(self.windows.trace_length);
+        batch.clear(batch_size, time, self.features, self.num_actions);
+        for (row, &place) in places.iter().enumerate() {
+            self.fill(batch, row, place);
+            if let (true, Place::Finished(number)) = (by_priority, place) {
+                batch.windows.push(WindowId(number));
             }
         }
+        // How much more rarely a fair draw would have come to each row, the largest weight being 1.
+        let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
+        batch.weights.extend(weights.iter().map(|weight| (weight / largest) as f32));
         Ok(())
     }
 
-    /// Fills every row with a window of a finished episode, drawn by priority, and weights the rows by how
-    /// much more rarely a fair draw would have come to them, the largest weight being 1.
-    fn sample_by_priority(&self, rng: &mut impl Rng, batch: &mut SequenceBatch) {
-        let windows = self.finished.num_windows();
-        let mut weights = Vec::with_capacity(batch.batch);
-        for row in 0..batch.batch {
-            let (number, weight) =
-                self.finished.draw(rng.random(), windows).expect("every stored window has a priority");
-            let (episode, start) = self.finished.window_from(number).expect("the window is stored");
-            batch.fill(row, &episode, start, self.burn_in);
-            batch.windows.push(WindowId(number));
-            weights.push(weight);
+    /// A window of a finished episode, and its importance weight, not yet related to others.
+    fn draw_by_priority(&self, rng: &mut impl Rng) -> (Place, f64) {
+        let drawn = self.finished.draw(rng.random(), self.finished.num_windows());
+        let (number, weight) = drawn.expect("every stored window has a priority");
+        (Place::Finished(number), weight)
+    }
+
+    /// Copies the window that begins at `place` into a row of a batch.
+    fn fill(&self, batch: &mut SequenceBatch, row: usize, place: Place) {
+        let (burn_in, weight) = (self.burn_in, self.intrinsic_weight);
+        match place {
+            Place::Finished(number) => {
+                let (episode, start) = self.finished.window_from(number).expect("the window is stored");
+                batch.fill(row, &episode, start, burn_in, weight);
+            }
+            Place::Running(env, start) => batch.fill(row, &self.running[env], start, burn_in, weight),
         }
-        let largest = weights.iter().copied().fold(f64::MIN_POSITIVE, f64::max);
-        batch.weights.extend(weights.iter().map(|weight| (weight / largest) as f32));
+    }
+
+    /// Where window `index` of all, finished episodes first, begins.
+    fn place(&self, index: u64) -> Place {
+        let finished = self.finished.num_windows();
+        if index < finished {
+            return Place::Finished(self.finished.window(index));
+        }
+        let mut window = index - finished;
+        for (env, episode) in self.running.iter().enumerate() {
+            let count = self.windows_of(episode);
+            if window < count {
+                return Place::Running(env, self.windows.start(window));
+            }
+            window -= count;
+        }
+        unreachable!("the window was drawn below the sum of all counts")
+    }
+
+    /// How long the episode around a window is, as far as it is stored.
+    fn episode_len(&self, place: Place) -> usize {
+        match place {
+            Place::Finished(number) => {
+                self.finished.window_from(number).map_or(0, |(episode, _)| episode.len())
+            }
+            Place::Running(env, _) => self.running[env].len(),
+        }
     }
 
     /// Gives the windows of `batch` the priorities that follow from their errors, `[batch, time]` as
@@ -263,17 +338,15 @@ impl SequenceReplay {
     fn windows_of(&self, episode: &RunningEpisode) -> u64 {
         self.windows.count(episode.len())
     }
+}
 
-    fn running_window(&self, mut window: u64) -> (&RunningEpisode, usize) {
-        for episode in &self.running {
-            let count = self.windows_of(episode);
-            if window < count {
-                return (episode, self.windows.start(window));
-            }
-            window -= count;
-        }
-        unreachable!("the window was drawn below the sum of all counts")
-    }
+/// Where a window begins.
+#[derive(Clone, Copy, Debug)]
+enum Place {
+    /// With the transition of this number, in a finished episode.
+    Finished(u64),
+    /// In this environment's running episode, with this transition.
+    Running(usize, usize),
 }
 
 /// Which windows a stretch of experience has.
@@ -284,23 +357,38 @@ struct Windows {
     /// A window begins at every so many-th step, from the first; at most the trace length, so that every window
     /// has a step and every step a window.
     period: usize,
+    /// Whether there is only one window, the whole stretch, which is drawn as often as one that begins at every
+    /// step would be: by its length.
+    whole: bool,
 }
 
 impl Windows {
     /// How many windows a stretch of `len` steps has: as many as it takes until the last step is in one. The
     /// last window is padded where it reaches beyond the stretch.
     fn count(self, len: usize) -> u64 {
-        if len == 0 { 0 } else { (len.saturating_sub(self.trace_length).div_ceil(self.period) + 1) as u64 }
+        if self.whole {
+            len as u64
+        } else if len == 0 {
+            0
+        } else {
+            (len.saturating_sub(self.trace_length).div_ceil(self.period) + 1) as u64
+        }
     }
 
     /// The transition with which window `index` of a stretch begins.
     fn start(self, index: u64) -> usize {
-        index as usize * self.period
+        if self.whole { 0 } else { index as usize * self.period }
     }
 
-    /// The transitions with which the windows of a stretch of `len` steps begin.
+    /// The transitions with which the windows of a stretch of `len` steps begin, each named once.
     fn starts(self, len: usize) -> impl Iterator<Item = usize> {
-        (0..self.count(len)).map(move |window| self.start(window))
+        let distinct = self.count(len) / self.share(len);
+        (0..distinct).map(move |window| self.start(window))
+    }
+
+    /// As how many windows each distinct window of a stretch of `len` steps counts.
+    fn share(self, len: usize) -> u64 {
+        if self.whole { len.max(1) as u64 } else { 1 }
     }
 }
 

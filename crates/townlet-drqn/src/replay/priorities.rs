@@ -29,9 +29,9 @@ impl Priorities {
         Self::new(capacity, self.alpha, self.beta)
     }
 
-    /// A window now begins in `slot`.
-    pub(super) fn enter(&mut self, slot: usize) {
-        self.set(slot, self.largest.unwrap_or(1.0));
+    /// A window that counts as `share` windows now begins in `slot`.
+    pub(super) fn enter(&mut self, slot: usize, share: u64) {
+        self.set(slot, self.largest.unwrap_or(1.0) * share as f64);
     }
 
     /// No window begins in `slot` any more.
@@ -39,10 +39,11 @@ impl Priorities {
         self.set(slot, 0.0);
     }
 
-    /// The absolute errors of the window that begins in `slot` are now these; there is at least one.
+    /// The absolute errors of the window that begins in `slot`, and counts as `share` windows, are now these;
+    /// there is at least one.
     ///
     /// Errors that are not finite say nothing, and change nothing.
-    pub(super) fn learned(&mut self, slot: usize, errors: impl Iterator<Item = f64>) {
+    pub(super) fn learned(&mut self, slot: usize, share: u64, errors: impl Iterator<Item = f64>) {
         let (mut largest, mut sum, mut count) = (0.0_f64, 0.0, 0.0);
         for error in errors {
             largest = largest.max(error);
@@ -53,7 +54,7 @@ impl Priorities {
         if error.is_finite() {
             let priority = (error + LEAST_ERROR).powf(self.alpha).min(MAX_PRIORITY);
             self.largest = Some(self.largest.map_or(priority, |largest| largest.max(priority)));
-            self.set(slot, priority);
+            self.set(slot, priority * share as f64);
         }
     }
 
@@ -62,14 +63,16 @@ impl Priorities {
         self.tree.find(draw * self.tree.total())
     }
 
-    /// The importance weight of a window among `windows`, not yet related to others: (N · P)^-β, with the
-    /// chance P of the window (Schaul et al. 2016, section 3.4).
-    pub(super) fn weight(&self, slot: usize, windows: u64) -> f64 {
-        let chance = self.tree.priority(slot).unwrap_or(0.0) / self.tree.total();
+    /// The importance weight of a window that counts as `share` among `windows`, not yet related to others:
+    /// (N · P)^-β, with the chance P of a window (Schaul et al. 2016, section 3.4).
+    pub(super) fn weight(&self, slot: usize, share: u64, windows: u64) -> f64 {
+        let chance = self.tree.priority(slot).unwrap_or(0.0) / self.tree.total() / share as f64;
         (windows as f64 * chance).powf(-self.beta)
     }
 
     fn set(&mut self, slot: usize, priority: f64) {
-        self.tree.set(slot, priority).expect("every slot has a leaf, and priorities are within bounds");
+        self.tree
+            .set(slot, priority.min(MAX_PRIORITY))
+            .expect("every slot has a leaf, and priorities are within bounds");
     }
 }

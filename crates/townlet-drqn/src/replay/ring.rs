@@ -46,6 +46,7 @@ struct StoredEpisode {
     last_mask: Box<[bool]>,
     /// As in a running episode.
     states: Box<[f32]>,
+    intrinsic: Box<[f32]>,
 }
 
 impl EpisodeRing {
@@ -122,23 +123,23 @@ impl EpisodeRing {
             last_observation: observation.into(),
             last_mask: mask.into(),
             states: episode.states.as_slice().into(),
+            intrinsic: episode.intrinsic.as_slice().into(),
         });
         if let Some(priorities) = &mut self.priorities {
             for start in self.windows.starts(len) {
-                priorities.enter(slot(self.next + start as u64, self.capacity));
+                priorities.enter(slot(self.next + start as u64, self.capacity), self.windows.share(len));
             }
         }
         self.next += len as u64;
         self.next_window += self.windows.count(len);
     }
 
-    /// The episode of window `index`, `0..num_windows`, and the transition with which the window begins.
-    pub(super) fn window(&self, index: u64) -> (StoredStretch<'_>, usize) {
+    /// The number of the transition with which window `index`, `0..num_windows`, begins.
+    pub(super) fn window(&self, index: u64) -> u64 {
         let number = self.episodes[0].first_window + index;
         let after = self.episodes.partition_point(|episode| episode.first_window <= number);
         let episode = &self.episodes[after - 1];
-        let start = self.windows.start(number - episode.first_window);
-        (StoredStretch { ring: self, episode }, start)
+        episode.first + self.windows.start(number - episode.first_window) as u64
     }
 
     /// A window drawn by priority with `draw` in [0, 1): the number of its first transition, and its
@@ -150,7 +151,10 @@ impl EpisodeRing {
         // The stored transition that lies in the slot: the oldest comes first, then one slot after another.
         let capacity = self.capacity;
         let after = (slot + capacity - self.slot(oldest)) % capacity;
-        Some((oldest + after as u64, priorities.weight(slot, windows)))
+        let number = oldest + after as u64;
+        let (episode, _) = self.window_from(number)?;
+        let share = self.windows.share(episode.len());
+        Some((number, priorities.weight(slot, share, windows)))
     }
 
     /// The episode of the window that begins with transition `number`, and the window's place in it. None
@@ -165,12 +169,11 @@ impl EpisodeRing {
     /// Gives the window that begins with transition `number` the priority that follows from its errors, if
     /// it is still stored.
     pub(super) fn learned(&mut self, number: u64, errors: impl Iterator<Item = f64>) {
-        if self.window_from(number).is_none() {
-            return;
-        }
+        let Some((episode, _)) = self.window_from(number) else { return };
+        let share = self.windows.share(episode.len());
         let slot = self.slot(number);
         if let Some(priorities) = &mut self.priorities {
-            priorities.learned(slot, errors);
+            priorities.learned(slot, share, errors);
         }
     }
 
@@ -218,5 +221,9 @@ impl Stretch for StoredStretch<'_> {
     fn transition(&self, index: usize) -> (Action, f32) {
         let slot = self.ring.slot(self.episode.first + index as u64);
         (self.ring.actions[slot], self.ring.rewards[slot])
+    }
+
+    fn intrinsic(&self) -> &[f32] {
+        &self.episode.intrinsic
     }
 }

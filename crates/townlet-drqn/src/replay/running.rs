@@ -18,6 +18,8 @@ pub(super) struct RunningEpisode {
     /// The memory before every `period`-th transition, from the first: `[len / period rounded up, width]`;
     /// empty where none is stored.
     pub(super) states: Vec<f32>,
+    /// The intrinsic reward of each transition, `[len]`; empty where none is stored.
+    pub(super) intrinsic: Vec<f32>,
     period: usize,
     end: End,
 }
@@ -32,6 +34,7 @@ impl RunningEpisode {
             actions: Vec::new(),
             rewards: Vec::new(),
             states: Vec::new(),
+            intrinsic: Vec::new(),
             period,
             end: End::Open,
         }
@@ -44,6 +47,7 @@ impl RunningEpisode {
         self.actions.clear();
         self.rewards.clear();
         self.states.clear();
+        self.intrinsic.clear();
         self.end = End::Open;
         self.observations.extend_from_slice(observation);
         self.masks.extend_from_slice(mask);
@@ -87,5 +91,9 @@ impl Stretch for RunningEpisode {
 
     fn transition(&self, index: usize) -> (Action, f32) {
         (self.actions[index], self.rewards[index])
+    }
+
+    fn intrinsic(&self) -> &[f32] {
+        &self.intrinsic
     }
 }

@@ -280,6 +280,10 @@ impl VectorEnv for Town {
         Ok(self.last_step())
     }
 
+    fn step_limit(&self) -> Option<u32> {
+        Some(self.level.step_limit)
+    }
+
     fn set_stage(&mut self, env: usize, stage: &Stage) -> Result<(), StageError> {
         self.put_in_stage(env, stage)
     }

@@ -1,7 +1,19 @@
-//! Epsilon-greedy choice among allowed actions.
+//! Exploration: epsilon-greedy choice among allowed actions, and rewards for what is new.
+
+mod annealing;
+mod count_novelty;
+mod distillation;
+mod novelty;
 
 use rand::RngExt;
 use townlet_env::{Action, stream};
+
+pub use self::annealing::{AdaptiveAnnealing, AnnealingConfig, WeightChange};
+pub use self::count_novelty::{CountNovelty, CountNoveltyConfig, CountNoveltyError};
+pub use self::distillation::DistillationConfig;
+pub(crate) use self::distillation::Distiller;
+pub(crate) use self::novelty::Novelty;
+pub use self::novelty::NoveltyError;
 
 /// Chooses one action in every environment: with probability epsilon a random allowed one, otherwise the
 /// allowed one of highest value (the first on a tie). A masked action is never chosen.

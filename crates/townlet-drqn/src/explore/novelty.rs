@@ -1,0 +1,90 @@
+//! The novelty that acting finds, whichever way it is measured.
+
+use burn::tensor::Device;
+use thiserror::Error;
+use townlet_env::{Action, ObservationLayout, Step};
+
+use super::distillation::{Curiosity, Distiller};
+use super::{CountNovelty, CountNoveltyError};
+use crate::config::{ConfigError, Intrinsic};
+use crate::running_moments::MomentsError;
+
+/// Why novelty cannot be measured.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum NoveltyError {
+    /// A setting makes no sense.
+    #[error(transparent)]
+    Config(#[from] ConfigError),
+    /// Observations cannot be counted.
+    #[error(transparent)]
+    Counts(#[from] CountNoveltyError),
+    /// Observations, or what the networks say of them, cannot be normalised.
+    #[error("random network distillation: {0}")]
+    Moments(#[from] MomentsError),
+}
+
+/// What is new to the agents: the acting side.
+#[derive(Clone, Debug)]
+pub(crate) enum Novelty {
+    /// Nothing is paid for.
+    None,
+    /// What was seen rarely.
+    Counts(CountNovelty),
+    /// What cannot be predicted yet.
+    Distillation(Box<Curiosity>),
+}
+
+impl Novelty {
+    /// Where everything is still new, and what learns beside it. `device` is given without autodiff.
+    pub(crate) fn start(
+        settings: &Intrinsic,
+        layout: &ObservationLayout,
+        num_envs: usize,
+        seed: u64,
+        device: &Device,
+    ) -> Result<(Self, Option<Distiller>), NoveltyError> {
+        Ok(match settings {
+            Intrinsic::None => (Self::None, None),
+            Intrinsic::Counts(counts) => {
+                (Self::Counts(CountNovelty::of_layout(counts.clone(), layout)?), None)
+            }
+            Intrinsic::Rnd(distillation) => {
+                let (curiosity, distiller) = distillation.start(layout.len(), num_envs, seed, device)?;
+                (Self::Distillation(Box::new(curiosity)), Some(distiller))
+            }
+        })
+    }
+
+    /// Takes in what is about to be done where. Once [`led_to`](Self::led_to) has been called too, `rewards`,
+    /// `[num_envs]`, says what that is worth; it stays empty where nothing is paid.
+    ///
+    /// # Shapes
+    ///
+    /// - `observations`: `[num_envs, features]`, what the actions were chosen by
+    /// - `actions`: `[num_envs]`
+    pub(crate) fn visit(
+        &mut self,
+        observations: &[f32],
+        actions: &[Action],
+        rewards: &mut Vec<f32>,
+    ) -> Result<(), NoveltyError> {
+        match self {
+            Self::None | Self::Distillation(_) => Ok(()),
+            Self::Counts(counts) => Ok(counts.visit(observations, actions, rewards)?),
+        }
+    }
+
+    /// Takes in what it led to. What has to be learned first pays only once it `learns`.
+    pub(crate) fn led_to(
+        &mut self,
+        step: &Step<'_>,
+        learns: bool,
+        rewards: &mut Vec<f32>,
+    ) -> Result<(), NoveltyError> {
+        match self {
+            Self::None | Self::Counts(_) => Ok(()),
+            Self::Distillation(curiosity) => Ok(curiosity.observe(step, learns, rewards)?),
+        }
+    }
+}
