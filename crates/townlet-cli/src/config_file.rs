@@ -11,7 +11,7 @@ use townlet_nets::RecurrentSpatialQConfig;
 use crate::toml_place::TomlText;
 
 /// The most that any size of the network may be; beyond it the parameters no longer fit a computer.
-const MAX_NETWORK_SIZE: usize = 16_384;
+pub(crate) const MAX_NETWORK_SIZE: usize = 16_384;
 /// The most transitions that a replay may keep.
 const MAX_REPLAY_CAPACITY: usize = 100_000_000;
 /// The most sequences of a batch, and the most steps of a sequence.
@@ -86,7 +86,7 @@ fn apply_text(
 }
 
 /// Refuses sizes that no computer can hold, with the key and the fault.
-fn check_limits(learner: &DrqnConfig) -> Result<(), (&'static str, String)> {
+pub(crate) fn check_limits(learner: &DrqnConfig) -> Result<(), (&'static str, String)> {
     let limits = [
         ("learner.replay_capacity", learner.replay_capacity, MAX_REPLAY_CAPACITY),
         ("learner.batch_size", learner.batch_size, MAX_BATCH_SIDE),
@@ -115,7 +115,7 @@ fn network_sizes(network: &RecurrentSpatialQConfig) -> impl Iterator<Item = (&'s
 
 /// Puts every value of `said` in its place in `settings`. A choice with settings of its own (a table with a
 /// `kind`) is replaced as a whole.
-fn overlay(settings: &mut Table, said: Table) {
+pub(crate) fn overlay(settings: &mut Table, said: Table) {
     for (key, value) in said {
         match (settings.get_mut(&key), value) {
             (Some(Value::Table(old)), Value::Table(new)) if !new.contains_key("kind") => overlay(old, new),

@@ -3,6 +3,7 @@
 mod doctor;
 mod eval;
 mod levels;
+mod probe;
 mod trace;
 mod train;
 
@@ -16,6 +17,7 @@ pub(crate) enum Command {
     Train(train::Arguments),
     Eval(eval::Arguments),
     Levels(levels::Arguments),
+    Probe(probe::Arguments),
     Trace(trace::Arguments),
     Doctor(doctor::Arguments),
 }
@@ -27,6 +29,7 @@ impl Command {
             Self::Train(arguments) => arguments.run(out)?,
             Self::Eval(arguments) => arguments.run(out)?,
             Self::Levels(arguments) => arguments.run(out)?,
+            Self::Probe(arguments) => arguments.run(out)?,
             Self::Trace(arguments) => arguments.run(out)?,
             Self::Doctor(arguments) => arguments.run(out)?,
         }
