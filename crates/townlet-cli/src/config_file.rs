@@ -12,7 +12,7 @@ use crate::run_config::EvaluationSchedule;
 use crate::toml_place::TomlText;
 
 /// The most that any size of the network may be; beyond it the parameters no longer fit a computer.
-const MAX_NETWORK_SIZE: usize = 16_384;
+pub(crate) const MAX_NETWORK_SIZE: usize = 16_384;
 /// The most observations that a stack of frames may hold.
 const MAX_FRAMES: usize = 64;
 /// The most transitions that a replay may keep.
@@ -173,7 +173,7 @@ impl<'a> ConfigFile<'a> {
 }
 
 /// Refuses sizes that no computer can hold, with the key and the fault.
-fn check_limits(learner: &DrqnConfig) -> Result<(), (&'static str, String)> {
+pub(crate) fn check_limits(learner: &DrqnConfig) -> Result<(), (&'static str, String)> {
     let limits = [
         ("learner.replay_capacity", learner.replay_capacity, MAX_REPLAY_CAPACITY),
         ("learner.batch_size", learner.batch_size, MAX_BATCH_SIDE),

@@ -32,16 +32,34 @@ pub(crate) struct EpisodeRow {
 impl EpisodeRow {
     /// `cause` names what the agent died of; empty where it did not die.
     pub(crate) fn new(report: &EpisodeReport, cause: String) -> Self {
-        let EpisodeReport {
-            episode, steps, env, length, total_reward, terminated, truncated, epsilon, ..
-        } = *report;
-        Self { episode, steps, env, length, total_reward, terminated, truncated, cause, epsilon }
+        Self {
+            episode: report.episode,
+            steps: report.steps,
+            env: report.env,
+            length: report.length,
+            total_reward: report.total_reward,
+            intrinsic_reward: report.intrinsic_reward,
+            terminated: report.terminated,
+            truncated: report.truncated,
+            cause,
+            epsilon: report.epsilon,
+        }
     }
 }
 
 impl Row for EpisodeRow {
-    const COLUMNS: &'static [&'static str] =
-        &["episode", "steps", "env", "length", "total_reward", "terminated", "truncated", "cause", "epsilon"];
+    const COLUMNS: &'static [&'static str] = &[
+        "episode",
+        "steps",
+        "env",
+        "length",
+        "total_reward",
+        "intrinsic_reward",
+        "terminated",
+        "truncated",
+        "cause",
+        "epsilon",
+    ];
 }
 
 /// An agent's move to another stage of a curriculum.

@@ -3,6 +3,7 @@
 mod doctor;
 mod eval;
 mod levels;
+mod probe;
 mod study;
 mod trace;
 mod train;
@@ -18,6 +19,7 @@ pub(crate) enum Command {
     Eval(eval::Arguments),
     Study(study::Arguments),
     Levels(levels::Arguments),
+    Probe(probe::Arguments),
     Trace(trace::Arguments),
     Doctor(doctor::Arguments),
 }
@@ -30,6 +32,7 @@ impl Command {
             Self::Eval(arguments) => arguments.run(out)?,
             Self::Study(arguments) => arguments.run(out)?,
             Self::Levels(arguments) => arguments.run(out)?,
+            Self::Probe(arguments) => arguments.run(out)?,
             Self::Trace(arguments) => arguments.run(out)?,
             Self::Doctor(arguments) => arguments.run(out)?,
         }
