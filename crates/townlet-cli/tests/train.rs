@@ -87,7 +87,7 @@ fn a_curriculum_and_novelty_leave_their_marks() {
     let text = sandbox.read("tiny.toml").replace(
         "[learner]",
         "[learner]\nintrinsic = { kind = \"counts\" }\n\
-         curriculum = { kind = \"adversarial\", min_steps = 1, window = 1, advance_survival = 0.0, max_entropy = 1.0 }",
+         curriculum = { kind = \"adversarial\", min_steps = 1, window = 1, advance_survival = 0.0, retreat_survival = 0.0, max_entropy = 1.0 }",
     );
     sandbox.write("staged.toml", text);
     let arguments = ["train", "--config", "staged.toml", "--agents", "4", "--steps", "4000", "--out", "run"];
