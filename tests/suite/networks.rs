@@ -1,6 +1,6 @@
 //! The networks themselves.
 
-use burn::tensor::Device;
+use burn::tensor::{Device, Tensor};
 use townlet_env::{Level, Town, VectorEnv};
 use townlet_nets::{
     FeedforwardQConfig, QNetworkConfig, RandomNetworkDistillationConfig, load_state_dict, state_dict,
@@ -27,10 +27,10 @@ fn every_level_has_a_network(device: &Device) {
         let network = config.init(1, device);
         assert_eq!(burn::module::Module::num_params(&network), parameters, "{name}");
         let data = burn::tensor::TensorData::new(town.observations().to_vec(), [2, 1, config.layout.len()]);
-        let observations = burn::tensor::Tensor::from_data(data, device);
+        let observations = Tensor::from_data(data, device);
         let (q, state) = network.forward(observations, network.initial_state(2));
         assert_eq!(q.dims(), [2, 1, 5], "{name}");
-        assert!(state.parts().iter().map(|part| part.dims()).eq([[2, 256]; 2]), "{name}");
+        assert!(state.parts().iter().map(Tensor::dims).eq([[2, 256]; 2]), "{name}");
         assert!(values(q).iter().all(|q| q.is_finite()), "{name}");
     }
 }
@@ -43,7 +43,7 @@ fn the_clock_reaches_the_network(device: &Device) {
         row[layout.hour().expect("has a clock")] = hour;
         row[layout.progress().expect("has a clock")] = progress;
         let data = burn::tensor::TensorData::new(row, [1, 1, layout.len()]);
-        let observations = burn::tensor::Tensor::from_data(data, device);
+        let observations = Tensor::from_data(data, device);
         values(network.forward(observations, network.initial_state(1)).0)
     };
     assert!(largest_difference(&value_at(0.0, 0.0), &value_at(1.0, 0.0)) > 1e-5, "the hour is not read");
@@ -80,7 +80,7 @@ fn novelty_is_zero_for_equal_networks_and_falls_with_training(device: &Device) {
         ..RandomNetworkDistillationConfig::new(5)
     };
     let mut rnd = config.init(1, &device.clone().autodiff());
-    let observations: burn::tensor::Tensor<2> = small::tensor("rnd", [6, 5], &device.clone().autodiff());
+    let observations: Tensor<2> = small::tensor("rnd", [6, 5], &device.clone().autodiff());
     let fixed = state_dict(&rnd.fixed);
 
     let mut equal = rnd.clone();

@@ -50,14 +50,15 @@ impl FrameStack {
     pub(crate) fn forward(
         &self,
         observations: Tensor<3>,
-        earlier: Option<&Tensor<2>>,
+        earlier: Option<Tensor<2>>,
         encode: impl Fn(&Tensor<2>) -> Tensor<2>,
     ) -> (Tensor<2>, Option<Tensor<2>>) {
         let [batch, time, observation] = observations.dims();
         let before = self.count - 1;
+        let remembers = earlier.is_some();
         let seen = match earlier {
             Some(earlier) => {
-                Tensor::cat(vec![earlier.clone().reshape([batch, before, observation]), observations], 1)
+                Tensor::cat(vec![earlier.reshape([batch, before, observation]), observations], 1)
             }
             None => observations,
         };
@@ -69,7 +70,7 @@ impl FrameStack {
             .map(|shift| features.clone().slice([shift * batch..(shift + time) * batch, 0..inputs]))
             .collect();
         let output = relu(self.linear.forward(Tensor::cat(stacks, 1)));
-        let next = earlier.map(|_| {
+        let next = remembers.then(|| {
             let last = seen.slice([0..batch, time..time + before, 0..observation]);
             last.reshape([batch, before * observation])
         });

@@ -28,6 +28,7 @@ pub(crate) struct Stream {
 }
 
 /// The layers of a [`HeadConfig`].
+#[allow(clippy::large_enum_variant, reason = "a network has one head")]
 #[derive(Module, Debug)]
 pub(crate) enum Head {
     Plain(Stream),

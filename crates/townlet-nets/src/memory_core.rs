@@ -83,7 +83,7 @@ impl Core {
     pub(crate) fn forward(
         &self,
         observations: Tensor<3>,
-        state: &QState,
+        state: QState,
         encode: impl Fn(&Tensor<2>) -> Tensor<2>,
     ) -> (Tensor<2>, QState) {
         let encoded = |observations: Tensor<3>| {
@@ -91,21 +91,20 @@ impl Core {
             // Time first: the recurrence then works on contiguous rows.
             encode(&observations.swap_dims(0, 1).reshape([time * batch, features]))
         };
-        let part = |index: usize| {
-            state.parts().get(index).cloned().expect("a network's own state has the parts of its core")
-        };
+        let mut parts = state.into_parts().into_iter();
+        let mut part = || parts.next().expect("a network's own state has the parts of its core");
         match self {
             Self::Lstm(lstm) => {
-                let state = LstmState { hidden: part(0), cell: part(1) };
+                let state = LstmState { hidden: part(), cell: part() };
                 let (output, state) = lstm.forward(encoded(observations), state);
                 (output, QState::of_lstm(state))
             }
             Self::Gru(gru) => {
-                let (output, hidden) = gru.forward(encoded(observations), part(0));
+                let (output, hidden) = gru.forward(encoded(observations), part());
                 (output, QState::new(vec![hidden]))
             }
             Self::Frames(frames) => {
-                let (output, last) = frames.forward(observations, state.parts().first(), encode);
+                let (output, last) = frames.forward(observations, parts.next(), encode);
                 (output, QState::new(last.into_iter().collect()))
             }
         }

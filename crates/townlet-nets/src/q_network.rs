@@ -150,11 +150,11 @@ impl QNetwork {
     /// - values: `[batch, time, actions]`
     pub fn forward(&self, observations: Tensor<3>, state: QState) -> (Tensor<3>, QState) {
         let whole = self.fused.forward(self, &observations, &state);
-        whole.unwrap_or_else(|| self.forward_composed(observations, &state))
+        whole.unwrap_or_else(|| self.forward_composed(observations, state))
     }
 
     /// [`forward`](Self::forward) in Burn's operations.
-    fn forward_composed(&self, observations: Tensor<3>, state: &QState) -> (Tensor<3>, QState) {
+    fn forward_composed(&self, observations: Tensor<3>, state: QState) -> (Tensor<3>, QState) {
         let [batch, time, _] = observations.dims();
         let (memory, state) = self.core.forward(observations, state, |rows| self.encoders.forward(rows));
         let values = self.head.forward(memory);

@@ -44,6 +44,11 @@ impl QState {
         &self.parts
     }
 
+    /// The parts, each `[batch, width]`.
+    pub fn into_parts(self) -> Vec<Tensor<2>> {
+        self.parts
+    }
+
     /// Makes another memory, part by part.
     #[must_use]
     pub fn map(self, change: impl FnMut(Tensor<2>) -> Tensor<2>) -> Self {
@@ -65,9 +70,13 @@ impl QState {
     /// The rows of all `states`, of which there is at least one, in order.
     #[must_use]
     pub fn cat(states: Vec<Self>) -> Self {
-        let parts = states.first().map_or(0, |state| state.parts.len());
-        let column = |part: usize| states.iter().map(|state| state.parts[part].clone()).collect();
-        Self { parts: (0..parts).map(|part| Tensor::cat(column(part), 0)).collect() }
+        let mut columns = vec![Vec::with_capacity(states.len()); states.first().map_or(0, |s| s.parts.len())];
+        for state in states {
+            for (column, part) in columns.iter_mut().zip(state.parts) {
+                column.push(part);
+            }
+        }
+        Self { parts: columns.into_iter().map(|column| Tensor::cat(column, 0)).collect() }
     }
 
     pub(crate) fn of_lstm(LstmState { hidden, cell }: LstmState) -> Self {
