@@ -1,10 +1,8 @@
 //! Every setting of the learner.
 
-use std::fmt::Display;
-
 use serde::{Deserialize, Serialize};
-use thiserror::Error;
 
+use crate::config_error::{ConfigError, POSITIVE, check};
 use crate::curriculum::CurriculumConfig;
 use crate::explore::{AnnealingConfig, CountNoveltyConfig, DistillationConfig};
 use crate::schedule::{EpsilonSchedule, UpdateSchedule};
@@ -266,18 +264,6 @@ pub enum Annealing {
     Adaptive(AnnealingConfig),
 }
 
-/// A setting that makes no sense.
-#[derive(Clone, Debug, Error, PartialEq)]
-#[error("{key} = {found}: expected {expected}")]
-pub struct ConfigError {
-    /// The setting, as it is written in a file.
-    pub key: &'static str,
-    /// Its value.
-    pub found: String,
-    /// What it must be.
-    pub expected: &'static str,
-}
-
 impl DrqnConfig {
     /// Adam's step size in the update after `updates` others.
     pub fn learning_rate_after(&self, updates: u64) -> f64 {
@@ -363,15 +349,4 @@ impl DrqnConfig {
             }
         }
     }
-}
-
-pub(crate) const POSITIVE: &str = "a positive number";
-
-pub(crate) fn check(
-    holds: bool,
-    key: &'static str,
-    found: impl Display,
-    expected: &'static str,
-) -> Result<(), ConfigError> {
-    if holds { Ok(()) } else { Err(ConfigError { key, found: found.to_string(), expected }) }
 }

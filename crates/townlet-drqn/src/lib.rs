@@ -2,6 +2,7 @@
 
 mod burn_in;
 mod config;
+mod config_error;
 mod curriculum;
 mod evaluate;
 mod explore;
@@ -17,9 +18,10 @@ mod targets;
 mod trainer;
 
 pub use config::{
-    Annealing, BootstrapActions, ConfigError, DrqnConfig, Intrinsic, LastStep, Loss, Memory, Sampling,
-    Sequences, StartState, TargetEstimator, TargetUpdate,
+    Annealing, BootstrapActions, DrqnConfig, Intrinsic, LastStep, Loss, Memory, Sampling, Sequences,
+    StartState, TargetEstimator, TargetUpdate,
 };
+pub use config_error::ConfigError;
 pub use curriculum::{
     AdversarialConfig, AdversarialCurriculum, Curriculum, CurriculumConfig, CurriculumError, RewardProgress,
     StageChange, StaticConfig, StaticCurriculum, policy_entropy,

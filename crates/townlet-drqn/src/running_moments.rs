@@ -7,7 +7,7 @@
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
-use crate::config::{ConfigError, check};
+use crate::config_error::{ConfigError, check};
 
 /// Why something was not taken in.
 #[derive(Clone, Copy, Debug, Error, PartialEq)]

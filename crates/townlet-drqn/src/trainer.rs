@@ -6,7 +6,8 @@ use townlet_env::{Action, Stage, Step, StepError, VectorEnv, stream};
 use townlet_nets::device::in_pool;
 use townlet_nets::{Actor, QNetworkConfig};
 
-use crate::config::{Annealing, ConfigError, DrqnConfig, Sampling, Sequences, StartState};
+use crate::config::{Annealing, DrqnConfig, Sampling, Sequences, StartState};
+use crate::config_error::ConfigError;
 use crate::curriculum::{Curriculum, CurriculumError, Entropies, StageChange};
 use crate::evaluate::EpisodeOutcome;
 use crate::explore::{AdaptiveAnnealing, Distiller, Novelty, NoveltyError, epsilon_greedy};

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use townlet_env::{RewardMode, Stage};
 
 use super::{CurriculumError, StageChange};
-use crate::config::{ConfigError, POSITIVE, check};
+use crate::config_error::{ConfigError, POSITIVE, check};
 use crate::evaluate::EpisodeOutcome;
 
 /// The stages of an [`AdversarialCurriculum`], and when an agent moves from one to the next.

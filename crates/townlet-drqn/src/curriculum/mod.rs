@@ -16,7 +16,7 @@ pub use self::adversarial::{AdversarialConfig, AdversarialCurriculum, RewardProg
 pub(crate) use self::entropy::Entropies;
 pub use self::entropy::policy_entropy;
 pub use self::static_curriculum::{StaticConfig, StaticCurriculum};
-use crate::config::ConfigError;
+use crate::config_error::ConfigError;
 use crate::evaluate::EpisodeOutcome;
 
 /// Why there is no such curriculum.

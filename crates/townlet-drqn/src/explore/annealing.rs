@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 
 use serde::{Deserialize, Serialize};
 
-use crate::config::{ConfigError, POSITIVE, check};
+use crate::config_error::{ConfigError, POSITIVE, check};
 
 /// When the weight of the intrinsic reward falls, and how far.
 ///

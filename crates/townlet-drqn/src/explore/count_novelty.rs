@@ -4,7 +4,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use townlet_env::{Action, Feature, ObservationLayout};
 
-use crate::config::{ConfigError, POSITIVE, check};
+use crate::config_error::{ConfigError, POSITIVE, check};
 
 /// How many rows of counters there are. The more, the rarer it is that two observations are mixed up.
 const ROWS: usize = 3;

@@ -12,7 +12,7 @@ use serde::{Deserialize, Serialize};
 use townlet_env::Step;
 use townlet_nets::{RandomNetworkDistillation, RandomNetworkDistillationConfig, adam};
 
-use crate::config::{ConfigError, POSITIVE, check};
+use crate::config_error::{ConfigError, POSITIVE, check};
 use crate::replay::SequenceBatch;
 use crate::running_moments::{IntrinsicNormaliser, MomentsError, ObservationMoments};
 

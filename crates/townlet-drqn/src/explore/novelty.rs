@@ -6,7 +6,8 @@ use townlet_env::{Action, ObservationLayout, Step};
 
 use super::distillation::{Curiosity, Distiller};
 use super::{CountNovelty, CountNoveltyError};
-use crate::config::{ConfigError, Intrinsic};
+use crate::config::Intrinsic;
+use crate::config_error::ConfigError;
 use crate::running_moments::MomentsError;
 
 /// Why novelty cannot be measured.

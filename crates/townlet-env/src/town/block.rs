@@ -160,6 +160,11 @@ fn split_off<'a>(columns: &mut [&'a mut [f32]; MAX_METERS], agents: usize) -> [&
     columns.each_mut().map(|column| column.split_off_mut(..agents.min(column.len())).expect(ENOUGH))
 }
 
+/// Limits a meter to its range.
+pub(super) fn clip(value: f32) -> f32 {
+    value.clamp(0.0, 1.0)
+}
+
 #[cfg(test)]
 mod tests {
     use std::sync::{Mutex, mpsc};

@@ -5,7 +5,7 @@
 //! part of the world's definition: levels recorded elsewhere replay to the same bits.
 
 use super::agent::MeterSet;
-use super::block::{BLOCK, Block};
+use super::block::{BLOCK, Block, clip};
 use super::plan::{CascadeStep, DEFICIT_SLOTS, INTERACT, Plan};
 use super::stages::Stages;
 use crate::{Action, HOURS_PER_DAY};
@@ -162,9 +162,4 @@ impl Block<'_> {
             *hour = if *hour == HOURS_PER_DAY - 1 { 0 } else { *hour + 1 };
         }
     }
-}
-
-/// Limits a meter to its range.
-pub(super) fn clip(value: f32) -> f32 {
-    value.clamp(0.0, 1.0)
 }

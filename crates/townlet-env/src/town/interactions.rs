@@ -2,8 +2,8 @@
 
 use std::ops::Range;
 
-use super::block::Block;
-use super::dynamics::{Chosen, clip};
+use super::block::{Block, clip};
+use super::dynamics::Chosen;
 use super::plan::{ACTIONS, INTERACT, Plan};
 use crate::Action;
 

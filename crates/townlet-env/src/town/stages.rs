@@ -2,8 +2,7 @@
 
 use super::Town;
 use super::agent::MeterSet;
-use super::block::{BLOCK, Block};
-use super::dynamics::clip;
+use super::block::{BLOCK, Block, clip};
 use super::plan::Plan;
 use crate::{RewardMode, Stage, StageError, VectorEnv};
 
