@@ -184,46 +184,52 @@ impl Arguments {
 impl PassiveTMazeArguments {
     fn run(&self, out: &mut impl Write) -> Result<()> {
         let builtin = include_str!("../../probes/passive-t-maze.toml");
-        let Some(mut session) = self.common.session::<PassiveTMaze, _>(builtin, out)? else { return Ok(()) };
+        let Some(mut measurement) = self.common.measurement::<PassiveTMaze, _>(builtin, out)? else {
+            return Ok(());
+        };
         for &length in &self.length {
             let probe = PassiveTMaze::new(length);
-            let settings = session.settings(probe.episode_steps())?;
+            let settings = measurement.settings(probe.episode_steps())?;
             let case = Case { length: Some(length), ..Case::default() };
-            session.learn(probe, case, &settings, Budget::Steps(self.steps), true, |learned| {
+            measurement.learn(probe, case, &settings, Budget::Steps(self.steps), true, |learned| {
                 let solved = Some(learned.run.solved_at.is_some());
                 Ok(ProbeRun { solved, ..learned.run.clone() })
             })?;
         }
-        session.report.finish()
+        measurement.report.finish()
     }
 }
 
 impl MemoryLengthArguments {
     fn run(&self, out: &mut impl Write) -> Result<()> {
         let builtin = include_str!("../../probes/memory-length.toml");
-        let Some(mut session) = self.common.session::<MemoryLength, _>(builtin, out)? else { return Ok(()) };
+        let Some(mut measurement) = self.common.measurement::<MemoryLength, _>(builtin, out)? else {
+            return Ok(());
+        };
         for &length in &self.length {
             let probe = MemoryLength::new(length);
-            let settings = session.settings(probe.episode_steps())?;
+            let settings = measurement.settings(probe.episode_steps())?;
             let case = Case { length: Some(length), ..Case::default() };
             let budget = Budget::Episodes(MemoryScore::EPISODES);
-            session.learn(probe, case, &settings, budget, false, |Learned { run, score, .. }| {
+            measurement.learn(probe, case, &settings, budget, false, |Learned { run, score, .. }| {
                 let (solved, regret_ratio) = (Some(score.is_solved()), score.regret_ratio());
                 Ok(ProbeRun { solved, regret_ratio, ..run.clone() })
             })?;
         }
-        session.report.finish()
+        measurement.report.finish()
     }
 }
 
 impl DelayedTMazeArguments {
     fn run(&self, out: &mut impl Write) -> Result<()> {
         let builtin = include_str!("../../probes/delayed-t-maze.toml");
-        let Some(mut session) = self.common.session::<DelayedTMaze, _>(builtin, out)? else { return Ok(()) };
+        let Some(mut measurement) = self.common.measurement::<DelayedTMaze, _>(builtin, out)? else {
+            return Ok(());
+        };
         for &delay in &self.delay {
             let probe = DelayedTMaze::new(self.corridor, delay);
             for &memory in &self.memory {
-                let mut settings = session.settings(probe.episode_steps())?;
+                let mut settings = measurement.settings(probe.episode_steps())?;
                 settings.learner.memory = memory;
                 // The reward comes that many steps after the choice, +1 for one arm and -1 for the other.
                 let worth = settings.learner.discount.powf(f64::from(delay) + 1.0);
@@ -234,35 +240,35 @@ impl DelayedTMazeArguments {
                     exact_preference: Some(2.0 * worth),
                     ..Case::default()
                 };
-                session.learn(probe, case, &settings, Budget::Steps(self.steps), false, |learned| {
+                measurement.learn(probe, case, &settings, Budget::Steps(self.steps), false, |learned| {
                     let solved = Some(learned.run.greedy_return >= f64::from(probe.optimal_return()));
                     Ok(ProbeRun { solved, preference: Some(learned.preference()?), ..learned.run.clone() })
                 })?;
             }
         }
-        session.report.finish()
+        measurement.report.finish()
     }
 }
 
 impl FlickeringCartPoleArguments {
     fn run(&self, out: &mut impl Write) -> Result<()> {
         let builtin = include_str!("../../probes/flickering-cart-pole.toml");
-        let Some(mut session) = self.common.session::<FlickeringCartPole, _>(builtin, out)? else {
+        let Some(mut measurement) = self.common.measurement::<FlickeringCartPole, _>(builtin, out)? else {
             return Ok(());
         };
         for &flicker in &self.flicker {
             let probe = FlickeringCartPole::new(flicker);
-            let settings = session.settings(FlickeringCartPole::STEP_LIMIT)?;
+            let settings = measurement.settings(FlickeringCartPole::STEP_LIMIT)?;
             let case = Case { flicker: Some(flicker), ..Case::default() };
             let budget = Budget::Steps(self.steps);
-            session.learn(probe, case, &settings, budget, false, |learned| Ok(learned.run.clone()))?;
+            measurement.learn(probe, case, &settings, budget, false, |learned| Ok(learned.run.clone()))?;
         }
-        session.report.finish()
+        measurement.report.finish()
     }
 }
 
 /// One call of the command.
-struct Session<'a, W> {
+struct Measurement<'a, W> {
     common: &'a Common,
     builtin: &'static str,
     report: Report<'a, W>,
@@ -270,11 +276,11 @@ struct Session<'a, W> {
 
 impl Common {
     /// Begins with the task `P`, whose settings are the text `builtin`; none where only those are asked for.
-    fn session<'a, P: Probe, W: Write>(
+    fn measurement<'a, P: Probe, W: Write>(
         &'a self,
         builtin: &'static str,
         out: &'a mut W,
-    ) -> Result<Option<Session<'a, W>>> {
+    ) -> Result<Option<Measurement<'a, W>>> {
         if self.print_config {
             out.write_all(builtin.as_bytes())?;
             return Ok(None);
@@ -282,11 +288,11 @@ impl Common {
         // So that a mistake in the file is found before anything is written.
         ProbeSettings::load(builtin, self.config.as_deref(), MOST_STEPS as u32)?;
         let report = Report::new(P::NAME, self.backend, self.json, self.csv.as_deref(), out)?;
-        Ok(Some(Session { common: self, builtin, report }))
+        Ok(Some(Measurement { common: self, builtin, report }))
     }
 }
 
-impl<W: Write> Session<'_, W> {
+impl<W: Write> Measurement<'_, W> {
     fn settings(&self, episode_steps: u32) -> Result<ProbeSettings> {
         ProbeSettings::load(self.builtin, self.common.config.as_deref(), episode_steps)
     }
