@@ -163,17 +163,22 @@ impl<'a> ConfigFile<'a> {
             let mut settings = Table::try_from(&*learner)?;
             overlay(&mut settings, self.learner.clone());
             *learner = settings.try_into()?;
-            check_limits(learner).map_err(|(key, fault)| self.text.fault(key, &fault))?;
         }
-        learner.validate().map_err(|fault| {
-            let key = format!("learner.{}", fault.key);
-            self.text.fault(&key, &format!("expected {}, found {}", fault.expected, fault.found))
-        })
+        check_learner(&self.text, learner)
     }
 }
 
+/// Refuses settings that no computer can hold or that make no sense; `text` is what is blamed for them.
+pub(crate) fn check_learner(text: &TomlText<'_>, learner: &DrqnConfig) -> Result<()> {
+    check_limits(learner).map_err(|(key, fault)| text.fault(key, &fault))?;
+    learner.validate().map_err(|fault| {
+        let key = format!("learner.{}", fault.key);
+        text.fault(&key, &format!("expected {}, found {}", fault.expected, fault.found))
+    })
+}
+
 /// Refuses sizes that no computer can hold, with the key and the fault.
-pub(crate) fn check_limits(learner: &DrqnConfig) -> Result<(), (&'static str, String)> {
+fn check_limits(learner: &DrqnConfig) -> Result<(), (&'static str, String)> {
     let limits = [
         ("learner.replay_capacity", learner.replay_capacity, MAX_REPLAY_CAPACITY),
         ("learner.batch_size", learner.batch_size, MAX_BATCH_SIDE),

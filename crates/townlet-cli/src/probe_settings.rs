@@ -2,14 +2,14 @@
 
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use townlet_drqn::DrqnConfig;
 use townlet_env::VectorEnv;
 use townlet_nets::QNetworkConfig;
 
-use crate::config_file::{MAX_NETWORK_SIZE, check_limits, overlay};
+use crate::config_file::{self, MAX_NETWORK_SIZE, check_learner, overlay};
 use crate::toml_place::TomlText;
 
 /// The most agents, and the most episodes of an evaluation.
@@ -70,8 +70,7 @@ impl ProbeSettings {
             let builtin = TomlText { path: Path::new("the built-in settings"), text: builtin };
             return Self::read(&builtin, builtin.parse()?, episode_steps);
         };
-        let text = std::fs::read_to_string(path)
-            .with_context(|| format!("cannot read the configuration file {}", path.display()))?;
+        let text = config_file::read(path)?;
         let text = TomlText { path, text: &text };
         // Read twice: as what it must be, which finds every mistake and its place, and as a plain table, which
         // knows what was said and what was left out.
@@ -101,11 +100,7 @@ impl ProbeSettings {
                 return Err(text.fault(key, &format!("expected 1 to {most}, found {found}")));
             }
         }
-        check_limits(learner).map_err(|(key, fault)| text.fault(key, &fault))?;
-        learner.validate().map_err(|fault| {
-            let key = format!("learner.{}", fault.key);
-            text.fault(&key, &format!("expected {}, found {}", fault.expected, fault.found))
-        })?;
+        check_learner(text, learner)?;
         Ok(settings)
     }
 }
