@@ -12,6 +12,7 @@ mod acting;
 mod borders;
 mod burn_in;
 mod case;
+mod checkpoints;
 mod configuration;
 mod cores;
 mod curriculum;
@@ -76,6 +77,7 @@ fn main() -> ExitCode {
         six_steps::CASES,
         rescaling::CASES,
         updates::CASES,
+        checkpoints::CASES,
         networks::CASES,
         weights::CASES,
         novelty::CASES,

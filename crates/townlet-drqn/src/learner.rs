@@ -7,7 +7,10 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 use townlet_nets::device::{in_pool, join};
-use townlet_nets::{QNetwork, QNetworkConfig, adam, clip_global_norm};
+use townlet_nets::{
+    OptimizerStateError, QNetwork, QNetworkConfig, StateDict, adam, clip_global_norm, load_optimizer_state,
+    optimizer_state,
+};
 
 use crate::config::{DrqnConfig, Loss, Memory, Sampling, TargetEstimator, TargetUpdate};
 use crate::polyak;
@@ -79,6 +82,28 @@ impl Learner {
         let device = target.device();
         let optimizer = adam(config.adam_epsilon);
         Self { config, online, target, optimizer, updates: 0, device, td_errors: Vec::new() }
+    }
+
+    /// What the optimiser remembers, by PyTorch's names.
+    ///
+    /// # Errors
+    ///
+    /// Where Burn's record of it is not as expected.
+    pub fn optimizer_state(&self) -> Result<StateDict, OptimizerStateError> {
+        optimizer_state(&self.optimizer, &self.online)
+    }
+
+    /// Goes on with these networks, and with what their optimiser remembers after so many updates.
+    pub(crate) fn resume(
+        &mut self,
+        online: QNetwork,
+        target: QNetwork,
+        moments: &StateDict,
+        updates: u64,
+    ) -> Result<(), OptimizerStateError> {
+        self.optimizer = load_optimizer_state(adam(self.config.adam_epsilon), &online, moments)?;
+        (self.online, self.target, self.updates) = (online, target, updates);
+        Ok(())
     }
 
     /// One update from one batch of sequences: two passes, loss, clipped gradient, Adam, and every so many

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 
 mod burn_in;
+mod checkpoint;
 mod config;
 mod config_error;
 mod curriculum;
@@ -8,6 +9,7 @@ mod evaluate;
 mod explore;
 mod gradients;
 mod learner;
+mod packed;
 mod policy;
 mod polyak;
 mod replay;
@@ -17,6 +19,7 @@ mod schedule;
 mod targets;
 mod trainer;
 
+pub use checkpoint::{Checkpoint, CheckpointError};
 pub use config::{
     Annealing, BootstrapActions, DrqnConfig, Intrinsic, LastStep, Loss, Memory, Sampling, Sequences,
     StartState, TargetEstimator, TargetUpdate,

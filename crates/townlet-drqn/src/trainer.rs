@@ -1,6 +1,9 @@
 //! The loop: act, step, store, learn, report.
 
+mod saved;
+
 use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use townlet_env::{Action, Stage, Step, StepError, VectorEnv, stream};
 use townlet_nets::device::in_pool;
@@ -40,7 +43,7 @@ pub enum TrainError {
 }
 
 /// Where a training run stands.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Progress {
     /// Environment steps taken, counted over all environments.
     pub steps: u64,
@@ -73,6 +76,10 @@ pub struct EpisodeReport {
     pub truncated: bool,
     /// The environment's epsilon when it ended.
     pub epsilon: f64,
+    /// What intrinsic rewards counted when it ended; 0 where none are paid.
+    pub intrinsic_weight: f64,
+    /// The stage of the curriculum that it was lived in, from 1; 0 where there is no curriculum.
+    pub stage: usize,
 }
 
 impl EpisodeReport {
@@ -125,6 +132,8 @@ pub struct Trainer<E> {
     curriculum: Option<Curriculum>,
     /// The updates that are outstanding.
     due: u64,
+    /// Nothing is learned before so many steps: a run that went on without its replay fills a new one first.
+    rests_until: u64,
 }
 
 /// Acts.
@@ -272,6 +281,8 @@ impl Book {
                     terminated: step.terminated[env],
                     truncated: step.truncated[env],
                     epsilon: self.epsilon.epsilon(env, num_envs, before),
+                    intrinsic_weight: 0.0,
+                    stage: 0,
                 });
                 self.progress.episodes += 1;
             }
@@ -360,6 +371,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
             annealing,
             curriculum,
             due: 0,
+            rests_until: 0,
         })
     }
 
@@ -408,13 +420,18 @@ impl<E: VectorEnv + Send> Trainer<E> {
         let now = self.book.progress.steps;
         self.player.steps = now;
         let before = now - self.env.num_envs() as u64;
-        self.due = self.study.learner.config().schedule.updates_due(before, now);
+        let rests = now <= self.rests_until;
+        self.due = if rests { 0 } else { self.study.learner.config().schedule.updates_due(before, now) };
         if self.study.learner.config().overlap { Ok(()) } else { self.finish(observer) }
     }
 
     /// What the episodes that the last step ended mean for those that follow. No step of these was taken yet.
     fn note_episodes(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
-        for (report, &entropy) in self.book.reports.iter().zip(&self.book.mean_entropies) {
+        let pays = !matches!(self.player.novelty, Novelty::None);
+        for (report, &entropy) in self.book.reports.iter_mut().zip(&self.book.mean_entropies) {
+            report.intrinsic_weight = if pays { self.replay.intrinsic_weight() } else { 0.0 };
+            let curriculum = self.curriculum.as_ref();
+            report.stage = curriculum.and_then(|it| it.stage_number(report.env)).unwrap_or_default();
             observer.on_episode(&self.env, report);
             if let Some(annealing) = &mut self.annealing
                 && let Some(change) = annealing.on_episode_end(report.length)

@@ -192,6 +192,27 @@ impl Actor {
         }
     }
 
+    /// Remembers what [`write_state`](Self::write_state) wrote, of a network of the same kind and size.
+    ///
+    /// # Panics
+    ///
+    /// Where `rows` are not `[num_envs, sum of the widths]`.
+    pub fn read_state(&mut self, rows: &[f32]) {
+        let widths = self.state_widths();
+        let width: usize = widths.iter().sum();
+        assert_eq!(rows.len(), self.num_envs * width, "one row for each environment");
+        let rows = Tensor::from_data(TensorData::new(rows.to_vec(), [self.num_envs, width]), &self.device);
+        self.remember(&QState::from_rows(&rows, &widths));
+    }
+
+    /// How wide each part of an environment's memory is.
+    pub fn state_widths(&self) -> Vec<usize> {
+        match &self.mind {
+            Mind::Host(mind) => vec![mind.weights.architecture().hidden; 2],
+            Mind::Device(mind) => mind.network.state_widths(),
+        }
+    }
+
     fn remember(&mut self, from: &QState) {
         match &mut self.mind {
             Mind::Host(mind) => {

@@ -11,6 +11,7 @@ use burn::tensor::{Device, Tensor, TensorData};
 use townlet_kernels::AdamStep;
 
 use crate::kernels::{self, AdamTensors};
+use crate::moments::Moments;
 
 /// Adam (Kingma and Ba 2015) with PyTorch's decay rates, 0.9 and 0.999, and without weight decay.
 ///
@@ -31,16 +32,16 @@ struct HostAdam {
 }
 
 impl Optimizer for HostAdam {
-    type State<const D: usize> = AdamState<D>;
+    type State<const D: usize> = Moments<D>;
 
     fn step<const D: usize>(
         &self,
         rate: LearningRate,
         parameter: Tensor<D>,
         gradient: Tensor<D>,
-        state: Option<AdamState<D>>,
-    ) -> (Tensor<D>, Option<AdamState<D>>) {
-        let state = state.unwrap_or_else(|| {
+        state: Option<Moments<D>>,
+    ) -> (Tensor<D>, Option<Moments<D>>) {
+        let state = state.map(|state| state.on(&gradient.device())).unwrap_or_else(|| {
             let zeros = || parameter.zeros_like();
             AdamState::new(AdaptiveMomentumState::new(0, zeros(), zeros()))
         });
@@ -57,20 +58,21 @@ impl Optimizer for HostAdam {
         match kernels::adam(&step, tensors) {
             Ok((parameter, [moment_1, moment_2])) => {
                 let momentum = AdaptiveMomentumState::new(time + 1, moment_1, moment_2);
-                (parameter, Some(AdamState::new(momentum)))
+                (parameter, Some(Moments::Live(AdamState::new(momentum))))
             }
             Err(tensors) => {
                 let AdamTensors { parameter, gradient, moments: [moment_1, moment_2] } = *tensors;
                 // No state at all is how Burn's Adam knows its first step.
                 let momentum = AdaptiveMomentumState::new(time, moment_1, moment_2);
                 let state = (time > 0).then(|| AdamState::new(momentum));
-                self.elsewhere.step(rate, parameter, gradient, state)
+                let (parameter, state) = self.elsewhere.step(rate, parameter, gradient, state);
+                (parameter, state.map(Moments::Live))
             }
         }
     }
 
-    fn to_device<const D: usize>(state: AdamState<D>, device: &Device) -> AdamState<D> {
-        <Adam as Optimizer>::to_device(state, device)
+    fn to_device<const D: usize>(state: Moments<D>, device: &Device) -> Moments<D> {
+        Moments::Live(state.on(device))
     }
 }
 

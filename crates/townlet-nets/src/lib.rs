@@ -14,6 +14,8 @@ mod initialise;
 mod kernels;
 mod lstm;
 mod memory_core;
+mod moments;
+mod optimizer_state;
 mod q_network;
 mod random_network_distillation;
 mod state;
@@ -27,6 +29,7 @@ pub use device::{Backend, DeviceError};
 pub use feedforward_q::{FeedforwardQConfig, FeedforwardQNetwork};
 pub use head::HeadConfig;
 pub use memory_core::CoreConfig;
+pub use optimizer_state::{OptimizerStateError, load_optimizer_state, optimizer_state};
 pub use q_network::{QNetwork, QNetworkConfig};
 pub use random_network_distillation::{
     RandomNetworkDistillation, RandomNetworkDistillationConfig, RndNetwork,

@@ -96,17 +96,25 @@ pub fn load_state_dict<N: TorchNames>(network: &N, dict: &StateDict) -> Result<N
 }
 
 /// Follows a walk through a module and translates its paths into PyTorch's names.
-struct ParameterPath {
+pub(crate) struct ParameterPath {
     parts: Vec<String>,
     prefixes: &'static [(&'static str, &'static str)],
 }
 
 impl ParameterPath {
-    fn new(prefixes: &'static [(&'static str, &'static str)]) -> Self {
+    pub(crate) fn new(prefixes: &'static [(&'static str, &'static str)]) -> Self {
         Self { parts: Vec::new(), prefixes }
     }
 
-    fn torch_name(&self) -> String {
+    pub(crate) fn enter(&mut self, name: &str) {
+        self.parts.push(name.to_owned());
+    }
+
+    pub(crate) fn exit(&mut self) {
+        self.parts.pop();
+    }
+
+    pub(crate) fn torch_name(&self) -> String {
         let path = self.parts.join(".");
         self.prefixes
             .iter()
@@ -116,6 +124,15 @@ impl ParameterPath {
             })
             .unwrap_or(path)
     }
+}
+
+/// A matrix of so many rows and columns, turned round.
+pub(crate) fn transposed(values: &[f32], rows: usize, columns: usize) -> Array {
+    let mut turned = Vec::with_capacity(values.len());
+    for column in 0..columns {
+        turned.extend((0..rows).map(|row| values[row * columns + column]));
+    }
+    Array { shape: vec![columns, rows], values: turned }
 }
 
 fn torch_shape(mut shape: Vec<usize>) -> Vec<usize> {
@@ -132,11 +149,11 @@ struct Reader {
 
 impl ModuleVisitor for Reader {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.parts.push(name.to_owned());
+        self.path.enter(name);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.parts.pop();
+        self.path.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -155,11 +172,11 @@ struct Shapes {
 
 impl ModuleVisitor for Shapes {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.parts.push(name.to_owned());
+        self.path.enter(name);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.parts.pop();
+        self.path.exit();
     }
 
     fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
@@ -175,22 +192,25 @@ struct Writer<'a> {
 
 impl ModuleMapper for Writer<'_> {
     fn enter_module(&mut self, name: &str, _container_type: &str) {
-        self.path.parts.push(name.to_owned());
+        self.path.enter(name);
     }
 
     fn exit_module(&mut self, _name: &str, _container_type: &str) {
-        self.path.parts.pop();
+        self.path.exit();
     }
 
     fn map_float<const D: usize>(&mut self, param: Param<Tensor<D>>) -> Param<Tensor<D>> {
         let array = &self.dict[&self.path.torch_name()];
         let trained = param.is_require_grad();
         param.map(|old| {
+            // Turned on the host, bit for bit, and not as a view: that would be walked column by column in every
+            // product from here on.
+            let array = match array.shape[..] {
+                [rows, columns] => &transposed(&array.values, rows, columns),
+                _ => array,
+            };
             let data = TensorData::new(array.values.clone(), array.shape.clone());
             let tensor = Tensor::from_data(data, &old.device());
-            // Made contiguous again by the addition: a transposed view would be walked column by column
-            // in every product from here on.
-            let tensor = if D == 2 { tensor.swap_dims(0, 1) + 0.0 } else { tensor };
             tensor.detach().set_require_grad(trained)
         })
     }

@@ -10,7 +10,10 @@ use burn::optim::{GradientsParams, ModuleOptimizer};
 use burn::tensor::{Device, Tensor, TensorData};
 use serde::{Deserialize, Serialize};
 use townlet_env::Step;
-use townlet_nets::{RandomNetworkDistillation, RandomNetworkDistillationConfig, adam};
+use townlet_nets::{
+    OptimizerStateError, RandomNetworkDistillation, RandomNetworkDistillationConfig, StateDict, adam,
+    load_optimizer_state, load_state_dict, optimizer_state, state_dict,
+};
 
 use crate::config_error::{ConfigError, POSITIVE, check};
 use crate::replay::SequenceBatch;
@@ -145,6 +148,25 @@ impl Curiosity {
     }
 }
 
+/// What the acting side has gathered.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct SavedCuriosity {
+    moments: ObservationMoments,
+    normaliser: IntrinsicNormaliser,
+}
+
+impl Curiosity {
+    pub(crate) fn saved(&self) -> SavedCuriosity {
+        SavedCuriosity { moments: self.moments.clone(), normaliser: self.normaliser.clone() }
+    }
+
+    pub(crate) fn restore(&mut self, saved: SavedCuriosity) {
+        let SavedCuriosity { moments, normaliser } = saved;
+        (self.moments, self.normaliser) = (moments, normaliser);
+    }
+}
+
 /// The learning side: trains the predictor on what is replayed.
 #[derive(Clone)]
 pub(crate) struct Distiller {
@@ -163,6 +185,26 @@ impl Distiller {
     /// Whitens as the other side does now.
     pub(crate) fn prepare(&mut self, curiosity: &Curiosity) {
         self.moments.clone_from(&curiosity.moments);
+    }
+
+    /// What the predictor has become. The fixed network follows from the seed.
+    pub(crate) fn weights(&self) -> StateDict {
+        state_dict(&self.network.predictor)
+    }
+
+    pub(crate) fn optimizer_state(&self) -> Result<StateDict, OptimizerStateError> {
+        optimizer_state(&self.optimizer, &self.network.predictor)
+    }
+
+    /// Goes on with this predictor, and with what its optimiser remembers.
+    pub(crate) fn resume(
+        &mut self,
+        weights: &StateDict,
+        moments: &StateDict,
+    ) -> Result<(), OptimizerStateError> {
+        self.network.predictor = load_state_dict(&self.network.predictor, weights)?;
+        self.optimizer = load_optimizer_state(adam(1e-8), &self.network.predictor, moments)?;
+        Ok(())
     }
 
     /// One step of the predictor towards the fixed network on everything that a batch saw; padding is left out.

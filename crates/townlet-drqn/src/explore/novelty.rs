@@ -1,10 +1,11 @@
 //! The novelty that acting finds, whichever way it is measured.
 
 use burn::tensor::Device;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use townlet_env::{Action, ObservationLayout, Step};
 
-use super::distillation::{Curiosity, Distiller};
+use super::distillation::{Curiosity, Distiller, SavedCuriosity};
 use super::{CountNovelty, CountNoveltyError};
 use crate::config::Intrinsic;
 use crate::config_error::ConfigError;
@@ -36,7 +37,51 @@ pub(crate) enum Novelty {
     Distillation(Box<Curiosity>),
 }
 
+/// What there is to remember of [`Novelty`], beside what learns.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum SavedNovelty {
+    None,
+    Counts(CountNovelty),
+    Distillation(Box<SavedCuriosity>),
+}
+
+impl SavedNovelty {
+    /// What the settings call it.
+    pub(crate) fn kind(&self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Counts(_) => "counts",
+            Self::Distillation(_) => "rnd",
+        }
+    }
+}
+
 impl Novelty {
+    pub(crate) fn saved(&self) -> SavedNovelty {
+        match self {
+            Self::None => SavedNovelty::None,
+            Self::Counts(counts) => SavedNovelty::Counts(counts.clone()),
+            Self::Distillation(curiosity) => SavedNovelty::Distillation(Box::new(curiosity.saved())),
+        }
+    }
+
+    /// Goes on from what was saved of novelty of the same kind; of another, nothing is taken over.
+    pub(crate) fn restore(&mut self, saved: SavedNovelty) {
+        match (self, saved) {
+            (Self::Counts(counts), SavedNovelty::Counts(saved)) => *counts = saved,
+            (Self::Distillation(curiosity), SavedNovelty::Distillation(saved)) => curiosity.restore(*saved),
+            (_, _) => {}
+        }
+    }
+
+    /// Knows from now on what the learning side has learned.
+    pub(crate) fn knows(&mut self, distiller: &Distiller) {
+        if let Self::Distillation(curiosity) = self {
+            curiosity.learned(distiller);
+        }
+    }
+
     /// Where everything is still new, and what learns beside it. `device` is given without autodiff.
     pub(crate) fn start(
         settings: &Intrinsic,

@@ -8,6 +8,7 @@ mod sum_tree;
 
 use rand::Rng;
 use rand::RngExt;
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 use townlet_env::{Action, Step};
 
@@ -17,7 +18,7 @@ use self::ring::EpisodeRing;
 use self::running::RunningEpisode;
 
 /// How a stored stretch of experience ends.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 enum End {
     /// The episode ended in the world.
     Terminated,
@@ -69,7 +70,7 @@ pub struct EmptyReplay;
 ///   by how large their errors were instead.
 /// * A window never leaves its episode. An episode shorter than the sequence is padded at its end and the
 ///   padding marked as not valid, so that early deaths are learned from too.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct SequenceReplay {
     windows: Windows,
     burn_in: usize,
@@ -161,6 +162,11 @@ impl SequenceReplay {
         for (running, (observation, mask)) in self.running.iter_mut().zip(rows) {
             running.start(observation, mask);
         }
+    }
+
+    /// How many times intrinsic rewards count.
+    pub fn intrinsic_weight(&self) -> f64 {
+        self.intrinsic_weight
     }
 
     /// From now on intrinsic rewards count so many times in every batch that is drawn, those of old experience
@@ -335,6 +341,23 @@ impl SequenceReplay {
         }
     }
 
+    /// Whether what was read from a file can stand in the place of `other`, an empty replay; what is wrong
+    /// otherwise.
+    pub(crate) fn fits(&self, other: &Self) -> Result<(), String> {
+        let shape = |replay: &Self| {
+            (replay.windows, replay.burn_in, replay.num_actions, replay.features, replay.running.len())
+        };
+        if shape(self) != shape(other) {
+            return Err(format!("it is {:?}, expected {:?}", shape(self), shape(other)));
+        }
+        self.finished.fits(&other.finished)?;
+        if self.running.iter().zip(&other.running).all(|(found, expected)| found.fits(expected)) {
+            Ok(())
+        } else {
+            Err("a running episode does not add up".to_owned())
+        }
+    }
+
     fn windows_of(&self, episode: &RunningEpisode) -> u64 {
         self.windows.count(episode.len())
     }
@@ -350,7 +373,7 @@ enum Place {
 }
 
 /// Which windows a stretch of experience has.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 struct Windows {
     /// The number of steps of a window.
     trace_length: usize,

@@ -1,5 +1,7 @@
 //! How urgent each stored window is, and how a draw by urgency is made up for.
 
+use serde::{Deserialize, Serialize};
+
 use super::sum_tree::{MAX_PRIORITY, SumTree};
 
 /// η: how much the largest error of a window counts against the mean of all (Kapturowski et al. 2019,
@@ -9,7 +11,7 @@ const LARGEST_SHARE: f64 = 0.9;
 const LEAST_ERROR: f64 = 1e-6;
 
 /// The priorities of the windows of a ring: one leaf for each slot, that of a window's first transition.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct Priorities {
     alpha: f64,
     beta: f64,
@@ -22,6 +24,11 @@ pub(super) struct Priorities {
 impl Priorities {
     pub(super) fn new(capacity: usize, alpha: f64, beta: f64) -> Self {
         Self { alpha, beta, tree: SumTree::new(capacity), largest: None }
+    }
+
+    /// How many slots have priorities.
+    pub(super) fn capacity(&self) -> usize {
+        self.tree.len()
     }
 
     /// The same, of a ring of `capacity` in which nothing is stored.

@@ -2,26 +2,32 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
 use townlet_env::Action;
 
 use super::priorities::Priorities;
 use super::running::RunningEpisode;
 use super::{End, Stretch, Windows, state_row};
+use crate::packed;
 
 /// `capacity` transitions in one block of memory, cut into episodes.
 ///
 /// Transitions are numbered from the first one ever stored; number n lies in slot n modulo the capacity.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct EpisodeRing {
     capacity: usize,
     windows: Windows,
     features: usize,
     num_actions: usize,
     /// The observation before each transition, `[capacity, features]`.
+    #[serde(with = "packed::floats")]
     observations: Vec<f32>,
     /// `[capacity, num_actions]`
+    #[serde(with = "packed::bools")]
     masks: Vec<bool>,
+    #[serde(with = "serde_bytes")]
     actions: Vec<Action>,
+    #[serde(with = "packed::floats")]
     rewards: Vec<f32>,
     episodes: VecDeque<StoredEpisode>,
     priorities: Option<Priorities>,
@@ -31,7 +37,7 @@ pub(super) struct EpisodeRing {
     next_window: u64,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 struct StoredEpisode {
     /// The number of its first transition.
     first: u64,
@@ -42,10 +48,14 @@ struct StoredEpisode {
     first_window: u64,
     /// The observation after the last transition, and its mask. They have no slot: slots hold what came
     /// before a transition.
+    #[serde(with = "packed::floats")]
     last_observation: Box<[f32]>,
+    #[serde(with = "packed::bools")]
     last_mask: Box<[bool]>,
     /// As in a running episode.
+    #[serde(with = "packed::floats")]
     states: Box<[f32]>,
+    #[serde(with = "packed::floats")]
     intrinsic: Box<[f32]>,
 }
 
@@ -64,6 +74,36 @@ impl EpisodeRing {
             priorities: None,
             next: 0,
             next_window: 0,
+        }
+    }
+
+    /// Whether what was read from a file can stand in the place of `other`, an empty ring; what is wrong
+    /// otherwise.
+    pub(super) fn fits(&self, other: &Self) -> Result<(), String> {
+        if self.capacity != other.capacity {
+            return Err(format!("it holds {} transitions, expected {}", self.capacity, other.capacity));
+        }
+        let sizes =
+            |ring: &Self| [ring.observations.len(), ring.masks.len(), ring.actions.len(), ring.rewards.len()];
+        let priorities = |ring: &Self| ring.priorities.as_ref().map(Priorities::capacity);
+        let mut next = (self.next - self.len() as u64, self.next_window - self.num_windows());
+        let follow = self.episodes.iter().all(|episode| {
+            let here = next;
+            next = (here.0 + episode.len as u64, here.1 + self.windows.count(episode.len));
+            here == (episode.first, episode.first_window)
+                && episode.len > 0
+                && episode.last_observation.len() == self.features
+                && episode.last_mask.len() == self.num_actions
+                && [0, episode.len].contains(&episode.intrinsic.len())
+        });
+        let whole = sizes(self) == sizes(other)
+            && priorities(self) == priorities(other)
+            && self.actions.iter().all(|&action| usize::from(action) < self.num_actions)
+            && self.len() <= self.capacity;
+        if whole && follow && next == (self.next, self.next_window) {
+            Ok(())
+        } else {
+            Err("its episodes do not add up".to_owned())
         }
     }
 

@@ -1,24 +1,32 @@
 //! An episode that is still being lived.
 
+use serde::{Deserialize, Serialize};
 use townlet_env::Action;
 
 use super::{End, Stretch, state_row};
+use crate::packed;
 
 /// The steps of one environment since its episode began.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Serialize, Deserialize)]
 pub(super) struct RunningEpisode {
     features: usize,
     num_actions: usize,
     /// `[len + 1, features]`
+    #[serde(with = "packed::floats")]
     pub(super) observations: Vec<f32>,
     /// `[len + 1, num_actions]`
+    #[serde(with = "packed::bools")]
     pub(super) masks: Vec<bool>,
+    #[serde(with = "serde_bytes")]
     pub(super) actions: Vec<Action>,
+    #[serde(with = "packed::floats")]
     pub(super) rewards: Vec<f32>,
     /// The memory before every `period`-th transition, from the first: `[len / period rounded up, width]`;
     /// empty where none is stored.
+    #[serde(with = "packed::floats")]
     pub(super) states: Vec<f32>,
     /// The intrinsic reward of each transition, `[len]`; empty where none is stored.
+    #[serde(with = "packed::floats")]
     pub(super) intrinsic: Vec<f32>,
     period: usize,
     end: End,
@@ -38,6 +46,18 @@ impl RunningEpisode {
             period,
             end: End::Open,
         }
+    }
+
+    /// Whether its rows are as long as they say, and of the same kind as those of `other`.
+    pub(super) fn fits(&self, other: &Self) -> bool {
+        let len = self.len();
+        (self.features, self.num_actions, self.period) == (other.features, other.num_actions, other.period)
+            && self.observations.len() == (len + 1) * self.features
+            && self.masks.len() == (len + 1) * self.num_actions
+            && self.rewards.len() == len
+            && [0, len].contains(&self.intrinsic.len())
+            && self.states.len().is_multiple_of(len.div_ceil(self.period).max(1))
+            && self.actions.iter().all(|&action| usize::from(action) < self.num_actions)
     }
 
     /// Forgets what was and begins with this observation.

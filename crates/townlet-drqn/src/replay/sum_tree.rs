@@ -1,5 +1,6 @@
 //! Priorities in a tree of sums, from which an index is found in proportion to its priority.
 
+use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 /// The largest priority. As many of them as fit a computer still add up to a finite number.
@@ -33,7 +34,8 @@ pub(super) enum PriorityError {
 /// Every sum is computed anew from the two below it, never corrected by a difference. So the tree depends on
 /// the priorities that it holds and not on those that it held before: rounding errors do not pile up, and a
 /// tree that is filled again from a checkpoint finds the same entries.
-#[derive(Clone, Debug, PartialEq)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<f64>", into = "Vec<f64>")]
 pub(super) struct SumTree {
     len: usize,
     /// The number of leaves, a power of two.
@@ -43,11 +45,41 @@ pub(super) struct SumTree {
     sums: Vec<f64>,
 }
 
+impl From<SumTree> for Vec<f64> {
+    /// The priorities, from which the sums follow.
+    fn from(tree: SumTree) -> Self {
+        tree.sums[tree.width..][..tree.len].to_vec()
+    }
+}
+
+impl TryFrom<Vec<f64>> for SumTree {
+    type Error = PriorityError;
+
+    fn try_from(priorities: Vec<f64>) -> Result<Self, PriorityError> {
+        let mut tree = Self::new(priorities.len());
+        for (index, &found) in priorities.iter().enumerate() {
+            if !(0.0..=MAX_PRIORITY).contains(&found) {
+                return Err(PriorityError::OutOfRange { index, found });
+            }
+        }
+        tree.sums[tree.width..][..tree.len].copy_from_slice(&priorities);
+        for node in (1..tree.width).rev() {
+            tree.sums[node] = tree.sums[2 * node] + tree.sums[2 * node + 1];
+        }
+        Ok(tree)
+    }
+}
+
 impl SumTree {
     /// A tree of `len` entries of priority 0.
     pub(super) fn new(len: usize) -> Self {
         let width = len.next_power_of_two();
         Self { len, width, sums: vec![0.0; 2 * width] }
+    }
+
+    /// The number of entries.
+    pub(super) fn len(&self) -> usize {
+        self.len
     }
 
     /// The sum of all priorities.
@@ -181,6 +213,7 @@ mod tests {
             busy.set(index, priority).unwrap();
         }
         assert_eq!(busy, tree(&priorities));
+        assert_eq!(SumTree::try_from(Vec::from(busy.clone())), Ok(busy.clone()));
         (0..5).for_each(|index| busy.set(index, 0.0).unwrap());
         assert_eq!(busy.total(), 0.0, "what was taken out leaves nothing behind");
     }

@@ -1,0 +1,150 @@
+//! A folder that is there whole or not at all, with a checksum for each of its files.
+
+use std::collections::BTreeMap;
+use std::ffi::OsStr;
+use std::fs::{self, File};
+use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::path::{Path, PathBuf};
+
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use sha2::{Digest, Sha256};
+
+use super::CheckpointError;
+
+/// The checksums of all other files, in the form that `sha256sum --check` reads.
+const CHECKSUMS: &str = "SHA256SUMS";
+
+/// A folder that is being written beside its place.
+pub(super) struct Draft {
+    place: PathBuf,
+    path: PathBuf,
+}
+
+impl Draft {
+    /// Begins a folder that will be at `place`.
+    pub(super) fn begin(place: &Path) -> Result<Self, CheckpointError> {
+        if place.exists() {
+            return Err(CheckpointError::Exists { path: place.into() });
+        }
+        let mut name = place.file_name().unwrap_or(OsStr::new("checkpoint")).to_owned();
+        name.push(format!("{}{}", std::process::id(), super::PARTIAL));
+        let path = place.with_file_name(name);
+        let failed = |source| CheckpointError::Write { path: path.clone(), source };
+        // Left by a process of the same number that died.
+        if path.exists() {
+            fs::remove_dir_all(&path).map_err(failed)?;
+        }
+        fs::create_dir_all(&path).map_err(failed)?;
+        Ok(Self { place: place.into(), path })
+    }
+
+    /// Where a file of this name is to be written.
+    pub(super) fn file(&self, name: &str) -> PathBuf {
+        self.path.join(name)
+    }
+
+    /// Writes a value as MessagePack.
+    pub(super) fn write(&self, name: &str, value: &impl Serialize) -> Result<(), CheckpointError> {
+        let path = self.file(name);
+        let failed = |source| CheckpointError::Write { path: path.clone(), source };
+        let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
+        rmp_serde::encode::write_named(&mut file, value).map_err(|error| failed(io::Error::other(error)))?;
+        file.flush().map_err(failed)
+    }
+
+    /// Adds the checksums, waits until all of it is on the disk, and puts it in its place.
+    pub(super) fn finish(self) -> Result<(), CheckpointError> {
+        let mut sums = String::new();
+        for name in names(&self.path)? {
+            let path = self.path.join(&name);
+            let sum = checksum(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+            sync(&path).map_err(|source| CheckpointError::Write { path, source })?;
+            sums.push_str(&format!("{sum}  {name}\n"));
+        }
+        let path = self.file(CHECKSUMS);
+        let written = fs::write(&path, sums).and_then(|()| sync(&path)).and_then(|()| sync(&self.path));
+        written.map_err(|source| CheckpointError::Write { path, source })?;
+        let placed = fs::rename(&self.path, &self.place).and_then(|()| {
+            let parent = self.place.parent().filter(|parent| !parent.as_os_str().is_empty());
+            sync(parent.unwrap_or(Path::new(".")))
+        });
+        placed.map_err(|source| CheckpointError::Write { path: self.place.clone(), source })
+    }
+}
+
+impl Drop for Draft {
+    /// Takes away what was not finished. One that is in its place has another name by now.
+    fn drop(&mut self) {
+        // Whatever stands in the way of this stands in the way of the next checkpoint too, and is told there.
+        let _ = fs::remove_dir_all(&self.path);
+    }
+}
+
+/// Makes sure that every file is there and what it was.
+pub(super) fn verify(folder: &Path) -> Result<(), CheckpointError> {
+    let damaged = |path: PathBuf, reason: &str| CheckpointError::Damaged { path, reason: reason.to_owned() };
+    let path = folder.join(CHECKSUMS);
+    let text = fs::read_to_string(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+    let mut expected: BTreeMap<&str, &str> = BTreeMap::new();
+    for line in text.lines() {
+        let entry = line.split_once("  ").filter(|(_, name)| !name.contains(['/', '\\']));
+        let (sum, name) = entry.ok_or_else(|| damaged(path.clone(), "not a list of checksums"))?;
+        expected.insert(name, sum);
+    }
+    if expected.is_empty() {
+        return Err(damaged(path, "it names no file"));
+    }
+    for (name, sum) in expected {
+        let path = folder.join(name);
+        match checksum(&path) {
+            Ok(found) if found == sum => {}
+            Ok(_) => return Err(damaged(path, "it is cut short or was changed (its checksum differs)")),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                return Err(damaged(path, "it is missing"));
+            }
+            Err(source) => return Err(CheckpointError::Read { path, source }),
+        }
+    }
+    Ok(())
+}
+
+/// Reads a value from MessagePack.
+pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
+    let file = File::open(path).map_err(|source| CheckpointError::Read { path: path.into(), source })?;
+    rmp_serde::decode::from_read(BufReader::new(file))
+        .map_err(|error| CheckpointError::Damaged { path: path.into(), reason: error.to_string() })
+}
+
+/// The names of the files in a folder, in order.
+fn names(folder: &Path) -> Result<Vec<String>, CheckpointError> {
+    let failed = |source| CheckpointError::Read { path: folder.into(), source };
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).map_err(failed)? {
+        names.push(entry.map_err(failed)?.file_name().to_string_lossy().into_owned());
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// SHA-256, in hexadecimal.
+fn checksum(path: &Path) -> io::Result<String> {
+    let mut file = File::open(path)?;
+    let mut hasher = Sha256::new();
+    let mut block = vec![0; 1 << 16];
+    loop {
+        match file.read(&mut block)? {
+            0 => break,
+            count => hasher.update(&block[..count]),
+        }
+    }
+    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+}
+
+/// Waits until a file or folder is on the disk. Folders cannot be waited for everywhere.
+fn sync(path: &Path) -> io::Result<()> {
+    if cfg!(windows) && path.is_dir() {
+        return Ok(());
+    }
+    File::open(path)?.sync_all()
+}
