@@ -3,17 +3,24 @@
 mod atomic_file;
 mod error;
 mod export;
+mod figures;
+pub mod plot;
 mod reader;
 mod recorder;
+mod report;
 mod rows;
+mod settings_table;
 mod sqlite;
 mod table;
 mod tensorboard;
 
 pub use error::MetricsError;
 pub use export::{Format, export};
+pub use figures::{RunData, figures};
+pub use plot::{Plot, PlotError};
 pub use reader::{Count, HeatCell, Metrics};
 pub use recorder::{Clock, Options, Recorder};
+pub use report::{EvaluationLine, Report, ReportError, ReportRun, html};
 pub use rows::{
     DeathRow, EpisodeRow, EvaluationRow, FinishedEpisode, HeatRow, Histogram, Position, Record, StageRow,
     SystemState, UpdateRow, VisitRow,

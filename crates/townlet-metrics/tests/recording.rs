@@ -31,8 +31,12 @@ fn what_was_recorded_is_read_back() {
     let deaths: Vec<_> = rows.iter().filter_map(townlet_metrics::EpisodeRow::death).collect();
     assert_eq!(metrics.deaths().unwrap(), deaths);
     for FinishedEpisode { row, mut visits, mut heat } in episodes {
-        visits.iter_mut().for_each(|visit| visit.episode = row.episode);
-        heat.iter_mut().for_each(|place| place.episode = row.episode);
+        for visit in &mut visits {
+            visit.episode = row.episode;
+        }
+        for place in &mut heat {
+            place.episode = row.episode;
+        }
         assert_eq!(metrics.visits(row.episode).unwrap(), visits);
         assert_eq!(metrics.heat(row.episode).unwrap(), heat);
     }
@@ -156,7 +160,7 @@ fn the_system_s_clock_stamps_episodes() {
 #[test]
 fn everything_before_a_sync_is_there_after_it() {
     let folder = tempfile::tempdir().unwrap();
-    let options = Options { commit_after: Duration::from_secs(3600), ..FIXED };
+    let options = Options { commit_after: Duration::from_hours(1), ..FIXED };
     let recorder = Recorder::create(folder.path(), options).unwrap();
     let metrics = Metrics::open(folder.path()).unwrap();
     for moment in moments(10) {

@@ -35,7 +35,9 @@ fn records() -> Vec<Record> {
 }
 
 fn write(events: &mut EventFile, records: &[Record]) {
-    records.iter().for_each(|record| events.write(record, 5.0).unwrap());
+    for record in records {
+        events.write(record, 5.0).unwrap();
+    }
     events.sync().unwrap();
 }
 

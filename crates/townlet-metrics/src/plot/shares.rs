@@ -1,0 +1,126 @@
+//! What agents died of over time, as shares that add up to one.
+
+use std::collections::BTreeMap;
+
+use plotters::chart::{ChartBuilder, LabelAreaPosition};
+use plotters::element::Polygon;
+use plotters::style::{Color, RGBColor, TRANSPARENT};
+
+use super::frame::{Entry, Heading, Swatch, draw, plain};
+use super::style::{GRID, MARGIN, MUTED, TEXT, UNIT, colour, short};
+use super::{Plot, PlotError};
+
+/// How the episodes of a run ended.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Deaths {
+    /// The name of the run.
+    pub run: String,
+    /// Environment steps at the end of each episode, in order, and what the agent died of; empty where it lived.
+    pub episodes: Vec<(u64, String)>,
+}
+
+/// Into how many parts of equally many episodes a run is cut at most.
+const PARTS: usize = 40;
+
+/// So many episodes make a part at least, so that shares mean something.
+const SMALLEST: usize = 10;
+
+/// Those who lived.
+const ALIVE: RGBColor = RGBColor(0xb4, 0xbc, 0xc6);
+
+/// The share of each cause of death over steps, and of the episodes that ended without one. None where no
+/// episode finished.
+///
+/// # Errors
+/// Where drawing fails.
+pub fn deaths_by_cause(deaths: &Deaths) -> Result<Option<Plot>, PlotError> {
+    let Some(&(end, _)) = deaths.episodes.last() else { return Ok(None) };
+    let mut totals = BTreeMap::<&str, usize>::new();
+    for (_, cause) in &deaths.episodes {
+        *totals.entry(cause).or_default() += 1;
+    }
+    // Those who lived are at the bottom, then the causes from the most to the least frequent.
+    let mut causes: Vec<_> = totals.into_iter().collect();
+    causes.sort_by_key(|&(cause, count)| (!cause.is_empty(), usize::MAX - count));
+    let paint = |index: usize, cause: &str| match cause {
+        "" => ALIVE,
+        _ => colour(index - usize::from(causes[0].0.is_empty())),
+    };
+    let legend: Vec<_> = causes
+        .iter()
+        .enumerate()
+        .map(|(index, &(cause, count))| Entry {
+            name: format!(
+                "{} ({})",
+                if cause.is_empty() { "lived to the limit" } else { cause },
+                short(count as f64)
+            ),
+            colour: paint(index, cause),
+            swatch: Swatch::Area,
+        })
+        .collect();
+
+    let each = deaths.episodes.len().div_ceil(PARTS).max(SMALLEST);
+    let mut start = 0.0;
+    let parts: Vec<_> = deaths
+        .episodes
+        .chunks(each)
+        .map(|part| {
+            let end = part[part.len() - 1].0 as f64;
+            let part_of = |cause: &str| {
+                part.iter().filter(|(_, other)| other == cause).count() as f64 / part.len() as f64
+            };
+            let shares: Vec<f64> = causes.iter().map(|(cause, _)| part_of(cause)).collect();
+            (std::mem::replace(&mut start, end), end, shares)
+        })
+        .collect();
+
+    let heading = Heading {
+        name: format!("deaths-{}", deaths.run),
+        title: format!("How episodes ended: {}", deaths.run),
+        description: format!(
+            "Shares of the causes of death over environment steps, of {each} episodes each."
+        ),
+        measure: "share of episodes".to_owned(),
+    };
+    draw(heading, &legend, HEIGHT, |area| {
+        let mut chart = ChartBuilder::on(area)
+            .margin_right((MARGIN + 8) * UNIT)
+            .margin_top(6 * UNIT)
+            .margin_left(4 * UNIT)
+            .set_label_area_size(LabelAreaPosition::Left, 44 * UNIT)
+            .set_label_area_size(LabelAreaPosition::Bottom, 42 * UNIT)
+            .build_cartesian_2d(0.0..(end as f64).max(1.0), 0.0..1.0)?;
+        chart
+            .configure_mesh()
+            .disable_x_mesh()
+            .bold_line_style(GRID.stroke_width(UNIT as u32))
+            .light_line_style(TRANSPARENT)
+            .axis_style(MUTED.stroke_width(UNIT as u32))
+            .set_all_tick_mark_size(4 * UNIT)
+            .x_labels(6)
+            .y_labels(6)
+            .x_label_formatter(&|value| short(*value))
+            .y_label_formatter(&|value| format!("{:.0} %", value * 100.0))
+            .label_style(plain(TEXT, MUTED))
+            .axis_desc_style(plain(TEXT, MUTED))
+            .x_desc("environment steps, all agents")
+            .draw()?;
+        for (index, &(cause, _)) in causes.iter().enumerate() {
+            let up_to = |shares: &[f64], count: usize| shares[..count].iter().sum::<f64>();
+            let edge = |count: usize| {
+                parts.iter().flat_map(move |(start, end, shares)| {
+                    [(*start, up_to(shares, count)), (*end, up_to(shares, count))]
+                })
+            };
+            let below: Vec<_> = edge(index).collect();
+            let outline: Vec<_> = edge(index + 1).chain(below.into_iter().rev()).collect();
+            chart.draw_series([Polygon::new(outline, paint(index, cause).filled())])?;
+        }
+        Ok(())
+    })
+    .map(Some)
+}
+
+/// How high the part with the shares is, with the labels below it.
+const HEIGHT: i32 = 248;
