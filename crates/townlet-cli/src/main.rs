@@ -3,9 +3,10 @@
 //! One command a file under [`commands`]; what several of them share stands beside them. Errors are handled
 //! here and nowhere else: one message on stderr and exit code 1. Wrong usage is clap's, exit code 2.
 
+mod checkpoints;
 mod commands;
 mod config_file;
-mod csv_log;
+mod episode_tracker;
 mod error_message;
 mod evaluation;
 mod level_argument;
@@ -13,13 +14,19 @@ mod probe_report;
 mod probe_run;
 mod probe_settings;
 mod progress;
+mod provenance;
 mod recipe;
+mod replace_file;
 mod run_config;
 mod run_directory;
+mod run_status;
+mod shell;
+mod signals;
 mod standard_output;
 mod study_table;
 mod survival;
 mod toml_place;
+mod training;
 mod world;
 
 use std::env;

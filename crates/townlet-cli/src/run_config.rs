@@ -3,7 +3,9 @@
 //! The command line and the configuration file are resolved into a [`RunConfig`] once, before anything
 //! happens. A run directory keeps it, so that a run can be evaluated, or made again, from it alone.
 
+use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use townlet_drqn::{DrqnConfig, EpsilonSchedule};
 use townlet_env::{Level, Town};
 use townlet_nets::{Backend, QNetworkConfig};
@@ -29,6 +31,12 @@ pub(crate) struct RunConfig {
     pub(crate) budget: Budget,
     /// When it is evaluated on its way.
     pub(crate) evaluation: EvaluationSchedule,
+    /// When it is saved on its way.
+    #[serde(default)]
+    pub(crate) checkpoints: CheckpointSchedule,
+    /// Whether what happens is recorded.
+    #[serde(default = "yes")]
+    pub(crate) metrics: bool,
     /// The network.
     pub(crate) network: QNetworkConfig,
     /// The settings of the learner.
@@ -38,6 +46,27 @@ pub(crate) struct RunConfig {
 }
 
 impl RunConfig {
+    /// What tells this run from every other: everything that decides what happens in it, but not for how long
+    /// and what is kept of it.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written as TOML.
+    pub(crate) fn identity(&self) -> Result<String> {
+        let Self { agents, seed, network, learner, level, .. } = self;
+        #[derive(Serialize)]
+        struct Decisive<'a> {
+            agents: usize,
+            seed: u64,
+            network: &'a QNetworkConfig,
+            learner: &'a DrqnConfig,
+            level: &'a Level,
+        }
+        let decisive = Decisive { agents: *agents, seed: *seed, network, learner, level };
+        let text = toml::to_string(&decisive).context("cannot write the configuration as TOML")?;
+        Ok(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
+    }
+
     /// How the run's agents see its level.
     pub(crate) fn view(&self) -> View {
         let previous_scale = self.network.layout.previous().map(|_| self.learner.reward_scale);
@@ -56,13 +85,40 @@ pub(crate) enum Budget {
 }
 
 /// When a run is evaluated on its way: greedily, in episodes that nothing is learned from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct EvaluationSchedule {
     /// After every so many environment steps, counted over all agents; 0 for never.
     pub(crate) every: u64,
     /// How many episodes are played.
     pub(crate) episodes: u32,
+    /// The run ends once they last so many steps on average; where nothing is said, it does not.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) until: Option<f64>,
+}
+
+/// When a run is saved on its way, and what is kept.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(crate) struct CheckpointSchedule {
+    /// After every so many environment steps, counted over all agents, after an evaluation that was the best,
+    /// and at the end; 0 for never.
+    pub(crate) every: u64,
+    /// How many of the newest are kept, beside the one that was evaluated best.
+    pub(crate) keep: u32,
+    /// Whether the replay is in them. Without it they are small, and a run that goes on from one fills a new
+    /// replay first.
+    pub(crate) replay: bool,
+}
+
+impl Default for CheckpointSchedule {
+    fn default() -> Self {
+        Self { every: 500_000, keep: 2, replay: true }
+    }
+}
+
+fn yes() -> bool {
+    true
 }
 
 impl Budget {
@@ -128,7 +184,9 @@ mod tests {
             agents: 3,
             seed: 9,
             budget,
-            evaluation: EvaluationSchedule { every: 70, episodes: 3 },
+            evaluation: EvaluationSchedule { every: 70, episodes: 3, until: Some(120.5) },
+            checkpoints: CheckpointSchedule { every: 50, keep: 1, replay: false },
+            metrics: false,
             network: default_network(&level),
             learner: learner(3, budget),
             level,

@@ -1,7 +1,7 @@
-//! A run on disk: its configuration, its level, its episodes and its weights.
+//! A run on disk: its configuration, its level, where it comes from, how it stands, and its weights.
 
 use std::collections::BTreeMap;
-use std::fs;
+use std::fs::{self, File, TryLockError};
 use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 
@@ -12,6 +12,9 @@ use serde_json::json;
 use townlet_env::VectorEnv;
 use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict, write_safetensors};
 
+use crate::checkpoints::Checkpoints;
+use crate::provenance::Provenance;
+use crate::replace_file::replace;
 use crate::run_config::RunConfig;
 use crate::toml_place::TomlText;
 
@@ -62,6 +65,8 @@ impl RunDirectory {
             &toml::to_string(config).context("cannot write the configuration as TOML")?,
         )?;
         write(&run.level_file(), &config.level.to_toml())?;
+        let provenance = serde_json::to_string_pretty(&Provenance::of(config));
+        write(&run.provenance_file(), &provenance.context("cannot write the provenance as JSON")?)?;
         Ok(run)
     }
 
@@ -112,19 +117,65 @@ impl RunDirectory {
         self.path.join("level.toml")
     }
 
-    /// One row for each training episode.
-    pub(crate) fn episodes_file(&self) -> PathBuf {
-        self.path.join("episodes.csv")
+    /// The program, the machine and the command.
+    pub(crate) fn provenance_file(&self) -> PathBuf {
+        self.path.join("provenance.json")
     }
 
-    /// One row for each evaluation on the way.
-    pub(crate) fn evaluations_file(&self) -> PathBuf {
-        self.path.join("evaluations.csv")
+    /// Where the run comes from.
+    ///
+    /// # Errors
+    ///
+    /// Where that is not known, or its file is damaged.
+    pub(crate) fn provenance(&self) -> Result<Provenance> {
+        let file = self.provenance_file();
+        let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
     }
 
-    /// One row for each agent that a curriculum moved.
-    pub(crate) fn stages_file(&self) -> PathBuf {
-        self.path.join("stages.csv")
+    /// How the run stands.
+    pub(crate) fn status_file(&self) -> PathBuf {
+        self.path.join("status.json")
+    }
+
+    pub(crate) fn checkpoints(&self) -> Checkpoints {
+        Checkpoints::new(self.path.join("checkpoints"))
+    }
+
+    /// Makes sure that no other process trains this run as long as the lock is held. A process that dies lets
+    /// go of it.
+    ///
+    /// # Errors
+    ///
+    /// Where another process trains it.
+    pub(crate) fn lock(&self) -> Result<RunLock> {
+        let path = self.path.join("lock");
+        let failed = || format!("cannot write {}", path.display());
+        let file = File::options().create(true).append(true).open(&path).with_context(failed)?;
+        match file.try_lock() {
+            Ok(()) => Ok(RunLock { _file: file }),
+            Err(TryLockError::WouldBlock) => bail!(
+                "another process trains {}; wait until it is done, or stop it first",
+                self.path.display()
+            ),
+            Err(TryLockError::Error(error)) => Err(error).with_context(failed),
+        }
+    }
+
+    /// Whether a process trains this run now.
+    pub(crate) fn is_locked(&self) -> bool {
+        let file = File::open(self.path.join("lock"));
+        file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Puts another configuration in the place of the one that is there.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written. The old one is still there then.
+    pub(crate) fn change(&self, config: &RunConfig) -> Result<()> {
+        let text = toml::to_string(config).context("cannot write the configuration as TOML")?;
+        replace(&self.config_file(), text.as_bytes())
     }
 
     fn weights_file(&self, which: Weights) -> PathBuf {
@@ -179,6 +230,12 @@ impl RunDirectory {
         let untrained = config.network.init(config.seed, &device);
         load_state_dict(&untrained, &weights).with_context(|| file.display().to_string())
     }
+}
+
+/// Held by the process that trains a run.
+#[derive(Debug)]
+pub(crate) struct RunLock {
+    _file: File,
 }
 
 fn write(path: &Path, text: &str) -> Result<()> {

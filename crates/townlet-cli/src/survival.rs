@@ -2,8 +2,10 @@
 
 use std::collections::VecDeque;
 
+use serde::{Deserialize, Serialize};
+
 /// The lengths of the first and of the last episodes of a run that is still going on.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
 pub(crate) struct SurvivalWindows {
     first: Vec<u64>,
     last: VecDeque<u64>,

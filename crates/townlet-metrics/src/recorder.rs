@@ -9,7 +9,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::MetricsError;
 use crate::rows::{EpisodeRow, Position, Record};
-use crate::sqlite::{Database, refuse_existing};
+use crate::sqlite::{Database, FILE_NAME, refuse_existing};
 use crate::tensorboard::EventFile;
 
 /// Where timestamps come from.
@@ -72,6 +72,11 @@ enum Message {
 }
 
 impl Recorder {
+    /// Whether something was recorded in this folder.
+    pub fn is_at(folder: &Path) -> bool {
+        folder.join(FILE_NAME).exists()
+    }
+
     /// Begins to record a new run. The folder is made if it is not there.
     ///
     /// # Errors

@@ -9,8 +9,7 @@ use serde::Serialize;
 use townlet_nets::Backend;
 use townlet_nets::device::adapters;
 
-/// The version of Burn that the workspace pins.
-const BURN_VERSION: &str = "0.22.1";
+use crate::provenance::BURN_VERSION;
 
 /// Say what this build and this machine can do
 ///

@@ -4,6 +4,8 @@ mod doctor;
 mod eval;
 mod levels;
 mod probe;
+mod resume;
+mod runs;
 mod study;
 mod trace;
 mod train;
@@ -16,6 +18,8 @@ use clap::Subcommand;
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Train(train::Arguments),
+    Resume(resume::Arguments),
+    Runs(runs::Arguments),
     Eval(eval::Arguments),
     Study(study::Arguments),
     Levels(levels::Arguments),
@@ -29,6 +33,8 @@ impl Command {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         match self {
             Self::Train(arguments) => arguments.run(out)?,
+            Self::Resume(arguments) => arguments.run(out)?,
+            Self::Runs(arguments) => arguments.run(out)?,
             Self::Eval(arguments) => arguments.run(out)?,
             Self::Study(arguments) => arguments.run(out)?,
             Self::Levels(arguments) => arguments.run(out)?,

@@ -17,6 +17,7 @@ use toml::Table;
 
 use crate::config_file::overlay;
 use crate::recipe::Recipe;
+use crate::replace_file::replace;
 use crate::study_table::{ArmResults, Results};
 use crate::toml_place::TomlText;
 
@@ -311,12 +312,4 @@ impl Runner<'_> {
         }
         Ok(results)
     }
-}
-
-/// Writes a file whole or not at all.
-fn replace(path: &Path, contents: &[u8]) -> Result<()> {
-    let partial = path.with_extension("partial");
-    fs::write(&partial, contents)
-        .and_then(|()| fs::rename(&partial, path))
-        .with_context(|| format!("cannot write {}", path.display()))
 }

@@ -1,0 +1,45 @@
+//! `townlet resume`: go on with a run that was stopped.
+
+use std::io::Write;
+use std::path::PathBuf;
+
+use anyhow::Result;
+use clap::{Args, value_parser};
+
+use super::MAX_SEED;
+use crate::training;
+
+/// Go on with a run that was stopped or killed
+///
+/// Begins with the newest checkpoint that is whole. On a CPU backend, with the same number of threads, the run
+/// comes to the same weights, replay and metrics as if it had never stopped: what it did after the checkpoint
+/// is forgotten, and done again. A finished run goes on with a larger budget.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  townlet resume runs/pomdp-0
+  townlet resume runs/pomdp-0 --steps 9000000
+  townlet resume runs/pomdp-0 --from runs/pomdp-0/checkpoints/step-000000500032")]
+pub(crate) struct Arguments {
+    /// The run directory
+    #[arg(value_name = "DIR")]
+    run: PathBuf,
+
+    /// The checkpoint to go on from [default: the newest that is whole]
+    #[arg(long, value_name = "CHECKPOINT")]
+    from: Option<PathBuf>,
+
+    /// Stop after so many steps in all, counted over all agents [default: the run's]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MAX_SEED))]
+    steps: Option<u64>,
+
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+}
+
+impl Arguments {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
+        training::resume(&self.run, self.from.as_deref(), self.steps, self.quiet, out)
+    }
+}

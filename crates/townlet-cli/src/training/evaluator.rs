@@ -1,0 +1,106 @@
+//! Evaluating a run on its way.
+
+use std::time::Duration;
+
+use anyhow::Result;
+use rand::RngExt;
+use serde::{Deserialize, Serialize};
+use townlet_drqn::{NetworkPolicy, Trainer};
+use townlet_env::stream;
+use townlet_metrics::EvaluationRow;
+
+use crate::evaluation::play;
+use crate::run_config::{EvaluationSchedule, RunConfig};
+use crate::run_directory::{RunDirectory, Weights};
+use crate::world::World;
+
+/// What evaluations there were, as far as it matters for those that follow.
+#[derive(Clone, Debug, Default, Serialize, Deserialize)]
+pub(crate) struct Evaluations {
+    /// The steps after which the next one is due.
+    due: Option<u64>,
+    pub(crate) last: Option<EvaluationRow>,
+    pub(crate) best: Option<EvaluationRow>,
+}
+
+impl Evaluations {
+    pub(crate) fn new(config: &RunConfig) -> Self {
+        let due = Some(config.evaluation.every).filter(|&every| every > 0);
+        Self { due, ..Self::default() }
+    }
+}
+
+/// Evaluates, and keeps the weights that were best.
+pub(crate) struct Evaluator<'a> {
+    run: &'a RunDirectory,
+    config: &'a RunConfig,
+    pub(crate) so_far: Evaluations,
+}
+
+impl<'a> Evaluator<'a> {
+    pub(crate) fn new(run: &'a RunDirectory, config: &'a RunConfig, so_far: Evaluations) -> Self {
+        Self { run, config, so_far }
+    }
+
+    pub(crate) fn is_due(&self, steps: u64) -> bool {
+        self.so_far.due.is_some_and(|due| steps >= due)
+    }
+
+    /// Whether the network after so many updates has not been evaluated, in a run that evaluates.
+    pub(crate) fn is_behind(&self, updates: u64) -> bool {
+        self.so_far.due.is_some() && self.so_far.last.is_none_or(|last| last.updates != updates)
+    }
+
+    /// Whether the last evaluation was as good as it had to be.
+    pub(crate) fn reached(&self) -> bool {
+        let goal = self.so_far.last.zip(self.config.evaluation.until);
+        goal.is_some_and(|(last, until)| last.survival_mean >= until)
+    }
+
+    /// The steps after which the best evaluation was made.
+    pub(crate) fn best_steps(&self) -> Option<u64> {
+        self.so_far.best.map(|best| best.steps)
+    }
+
+    /// Plays, greedily, with the network as it is now.
+    pub(crate) fn evaluate(&mut self, trainer: &Trainer<World>, clock: Duration) -> Result<EvaluationRow> {
+        let EvaluationSchedule { every, episodes, .. } = self.config.evaluation;
+        let progress = trainer.progress();
+        self.so_far.due = Some((progress.steps / every + 1) * every);
+        let network = trainer.learner().acting_network();
+        // The same episodes every time, and none of those that were trained in or that `townlet eval` plays.
+        let seed = stream(self.config.seed, "evaluation-during-training", 0, 0).random();
+        let played = play(&self.config.view(), episodes as usize, seed, |agents, seed| {
+            NetworkPolicy::new(&network, agents, 0.0, seed)
+        })?;
+        let row = EvaluationRow {
+            steps: progress.steps,
+            updates: progress.updates,
+            training_seconds: clock.as_secs_f64(),
+            episodes: episodes.into(),
+            survival_mean: played.survival_mean.unwrap_or_default(),
+            survival_standard_error: played.survival_standard_error.unwrap_or_default(),
+            reached_limit: played.reached_limit,
+            mean_return: played.mean_return,
+        };
+        self.so_far.last = Some(row);
+        if self.so_far.best.is_none_or(|best| row.survival_mean > best.survival_mean) {
+            self.so_far.best = Some(row);
+            self.run.save_weights(Weights::Best, &network, self.config, progress.steps)?;
+        }
+        Ok(row)
+    }
+}
+
+/// An evaluation in words.
+pub(crate) fn describe(row: &EvaluationRow) -> String {
+    format!(
+        "after {} steps and {:.0} s of training, {} greedy episodes last {:.1} ± {:.1} steps, {:.0} % to the limit",
+        row.steps,
+        row.training_seconds,
+        row.episodes,
+        row.survival_mean,
+        row.survival_standard_error,
+        100.0 * row.reached_limit
+    )
+}

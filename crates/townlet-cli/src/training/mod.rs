@@ -1,0 +1,400 @@
+//! A training run from its first step or from a checkpoint to its end, and what it leaves behind.
+
+mod evaluator;
+mod observer;
+
+use std::io::Write;
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail};
+use serde::{Deserialize, Serialize};
+use townlet_drqn::{Checkpoint, Progress, Trainer};
+use townlet_metrics::{Options, Position, Recorder, SystemState};
+use townlet_nets::device::in_pool;
+use tracing::info;
+
+use self::evaluator::{Evaluations, Evaluator, describe};
+use self::observer::{Counted, Observer};
+use crate::checkpoints::{Checkpoints, Newest};
+use crate::error_message;
+use crate::progress::{ProgressDisplay, Status};
+use crate::run_config::{Budget, RunConfig};
+use crate::run_directory::{RunDirectory, RunLock, Weights};
+use crate::run_status::{RunState, RunStatus};
+use crate::shell::quoted;
+use crate::signals;
+use crate::survival::SurvivalWindows;
+use crate::world::World;
+
+/// What a checkpoint holds beside the trainer.
+#[derive(Serialize, Deserialize)]
+struct Saved {
+    /// Which run it is of.
+    run: String,
+    clock: Duration,
+    counted: Counted,
+    evaluations: Evaluations,
+}
+
+/// How a run ended.
+enum End {
+    /// Its budget is spent, or it is good enough.
+    Finished,
+    /// Somebody asked it to stop. It has been saved.
+    Interrupted,
+}
+
+/// A run that is going on.
+struct Run<'a> {
+    directory: &'a RunDirectory,
+    config: &'a RunConfig,
+    checkpoints: Checkpoints,
+    trainer: Trainer<World>,
+    observer: Observer<'a>,
+    evaluator: Evaluator<'a>,
+    /// How long training took, without evaluations and checkpoints.
+    clock: Duration,
+    /// The steps at which a checkpoint was written last.
+    saved: u64,
+    /// Held as long as the run goes on.
+    _lock: RunLock,
+}
+
+/// Makes a new run at `path` and trains.
+pub(crate) fn start(path: &Path, config: &RunConfig, quiet: bool, out: &mut impl Write) -> Result<()> {
+    // Everything that can be refused is, before anything is written.
+    let world = config.view().world(config.agents)?;
+    let device = config.backend.device()?;
+    let trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device)?;
+    let directory = RunDirectory::create(path, config)?;
+    let lock = directory.lock()?;
+    info!(run = %path.display(), level = config.level.name, seed = config.seed, "training");
+    begin(&directory, config, trainer, lock, quiet, out)
+}
+
+/// Goes on with the run at `path` from its newest checkpoint, or from the one given.
+///
+/// `steps` is the budget from now on, if there is to be another one.
+pub(crate) fn resume(
+    path: &Path,
+    from: Option<&Path>,
+    steps: Option<u64>,
+    quiet: bool,
+    out: &mut impl Write,
+) -> Result<()> {
+    let (directory, mut config) = RunDirectory::open(path)?;
+    let lock = directory.lock()?;
+    if let Some(steps) = steps {
+        config.budget = Budget::Steps(steps);
+        directory.change(&config)?;
+    }
+    let world = config.view().world(config.agents)?;
+    let device = config.backend.device()?;
+    let checkpoints = directory.checkpoints();
+    let newest = match from {
+        Some(from) => Newest { good: Some(Checkpoint::open(from)?), refused: Vec::new() },
+        None => checkpoints.newest()?,
+    };
+    for refused in &newest.refused {
+        eprintln!("warning: {refused}");
+    }
+    let Some(checkpoint) = newest.good else {
+        if !newest.refused.is_empty() {
+            bail!(
+                "no checkpoint of {} is whole; begin again in another directory with \
+                 townlet train --config {}",
+                path.display(),
+                directory.config_file().display()
+            );
+        }
+        eprintln!("{} was stopped before its first checkpoint; it begins anew", path.display());
+        let trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device)?;
+        return begin(&directory, &config, trainer, lock, quiet, out);
+    };
+    let saved: Saved = checkpoint.application()?;
+    let (learner, seed) = (config.learner.clone(), config.seed);
+    if saved.run != config.identity()? {
+        bail!(
+            "{} is a checkpoint of another run (one with other settings, level or seed); \
+             go on with it where it was made",
+            checkpoint.path().display()
+        );
+    }
+    let trainer = Trainer::resume(world, &config.network, learner, seed, &device, &checkpoint)?;
+    let Progress { steps, episodes, updates, .. } = *trainer.progress();
+    if !checkpoint.has_replay() {
+        eprintln!(
+            "warning: {} has no replay; nothing is learned until a new one is filled, and the run is not the \
+             one that it would have been",
+            checkpoint.path().display()
+        );
+    }
+    let recorder = config
+        .metrics
+        .then(|| Recorder::resume(directory.path(), Position { steps, episodes, updates }, Options::default()))
+        .transpose()?;
+    checkpoints.forget_after(steps)?;
+    if !quiet {
+        eprintln!("going on from {} after {steps} steps and {updates} updates", checkpoint.path().display());
+    }
+    info!(run = %path.display(), steps, "resumed");
+    Run {
+        directory: &directory,
+        config: &config,
+        checkpoints,
+        trainer,
+        observer: Observer::new(&config, recorder, saved.counted),
+        evaluator: Evaluator::new(&directory, &config, saved.evaluations),
+        clock: saved.clock,
+        saved: steps,
+        _lock: lock,
+    }
+    .to_the_end(quiet, out)
+}
+
+/// Trains from the first step on. Whatever an attempt before recorded is begun anew.
+fn begin(
+    directory: &RunDirectory,
+    config: &RunConfig,
+    trainer: Trainer<World>,
+    lock: RunLock,
+    quiet: bool,
+    out: &mut impl Write,
+) -> Result<()> {
+    let path = directory.path();
+    let recorder = match config.metrics {
+        false => None,
+        true if Recorder::is_at(path) => {
+            Some(Recorder::resume(path, Position::default(), Options::default())?)
+        }
+        true => Some(Recorder::create(path, Options::default())?),
+    };
+    let counted = Counted::new(trainer.env());
+    Run {
+        directory,
+        config,
+        checkpoints: directory.checkpoints(),
+        trainer,
+        observer: Observer::new(config, recorder, counted),
+        evaluator: Evaluator::new(directory, config, Evaluations::new(config)),
+        clock: Duration::ZERO,
+        saved: 0,
+        _lock: lock,
+    }
+    .to_the_end(quiet, out)
+}
+
+impl Run<'_> {
+    fn to_the_end(mut self, quiet: bool, out: &mut impl Write) -> Result<()> {
+        signals::listen()?;
+        self.tell("training_status", "running");
+        self.say(RunState::Running, None)?;
+        let mut display = ProgressDisplay::new(self.config.budget, quiet);
+        let device = self.config.backend.device()?;
+        let outcome = in_pool(&device, || self.train(&mut display));
+        display.finish();
+        let steps = self.trainer.progress().steps;
+        let path = self.directory.path();
+        match outcome {
+            Ok(end) => {
+                let (state, word) = match end {
+                    End::Finished => (RunState::Finished, "completed"),
+                    End::Interrupted => (RunState::Interrupted, "interrupted"),
+                };
+                self.tell("training_status", word);
+                self.finish_metrics()?;
+                self.directory.save_weights(
+                    Weights::Last,
+                    &self.trainer.learner().acting_network(),
+                    self.config,
+                    steps,
+                )?;
+                self.say(state, None)?;
+                match end {
+                    End::Finished => self.summarise(out),
+                    End::Interrupted => {
+                        writeln!(out, "Stopped after {steps} steps, and saved.")?;
+                        Ok(writeln!(out, "Go on: townlet resume {}", quoted(&path.to_string_lossy()))?)
+                    }
+                }
+            }
+            Err(error) => {
+                // Whatever went wrong, what there is goes to disk, as far as it can.
+                self.tell("training_status", "failed");
+                let weights = self.trainer.learner().acting_network();
+                let saved = self.finish_metrics().and(self.directory.save_weights(
+                    Weights::Last,
+                    &weights,
+                    self.config,
+                    steps,
+                ));
+                let kept = match saved {
+                    Ok(()) => "the episodes and the weights so far".to_owned(),
+                    Err(error) => format!("not everything so far ({})", error_message::of(&error)),
+                };
+                let message = error_message::of(&error);
+                // The first error is the one to tell; that the status cannot be written either adds nothing.
+                let _ = self.say(RunState::Failed, Some(&message));
+                let again = match self.checkpoints.list() {
+                    Ok(list) if !list.is_empty() => format!(
+                        "; once that is mended, townlet resume {} goes on from its last checkpoint",
+                        quoted(&path.to_string_lossy())
+                    ),
+                    _ => String::new(),
+                };
+                let path = path.display();
+                Err(error.context(format!(
+                    "training stopped after {steps} steps; {path} holds {kept}{again}"
+                )))
+            }
+        }
+    }
+
+    /// Trains until the budget is spent, an evaluation is as good as asked for, somebody asks it to stop, or
+    /// something fails.
+    fn train(&mut self, display: &mut ProgressDisplay) -> Result<End> {
+        let every = self.config.checkpoints.every;
+        while self.goes_on() {
+            let started = Instant::now();
+            let outcome = self.trainer.round(&mut self.observer);
+            self.clock += started.elapsed();
+            self.recorded()?;
+            outcome?;
+            let steps = self.trainer.progress().steps;
+            let mut due = every > 0 && steps / every > self.saved / every;
+            if self.evaluator.is_due(steps) {
+                self.evaluate(display)?;
+                // The best so far is kept whole, too.
+                due |= every > 0 && self.evaluator.best_steps() == Some(steps);
+            }
+            if signals::asked_to_stop() {
+                self.save()?;
+                return Ok(End::Interrupted);
+            }
+            if due {
+                self.save()?;
+            }
+            display.update(self.trainer.progress(), || Status {
+                survival: self.observer.counted.survival.last_mean(),
+                epsilon: self.trainer.mean_epsilon(),
+                loss: self.observer.counted.loss,
+                evaluated: self.evaluator.so_far.last.map(|row| row.survival_mean),
+            });
+        }
+        // Before the updates that are outstanding, so that a longer run can go on from here as if there had
+        // been no end.
+        if every > 0 && self.saved != self.trainer.progress().steps {
+            self.save()?;
+        }
+        let started = Instant::now();
+        let outcome = self.trainer.finish(&mut self.observer);
+        self.clock += started.elapsed();
+        self.recorded()?;
+        outcome?;
+        // What is kept in the end has been evaluated, too.
+        if self.evaluator.is_behind(self.trainer.progress().updates) && !self.evaluator.reached() {
+            self.evaluate(display)?;
+        }
+        Ok(End::Finished)
+    }
+
+    fn goes_on(&self) -> bool {
+        let progress = self.trainer.progress();
+        let budget = match self.config.budget {
+            Budget::Steps(steps) => progress.steps < steps,
+            Budget::Episodes(episodes) => progress.episodes < episodes,
+        };
+        budget && !self.evaluator.reached()
+    }
+
+    fn evaluate(&mut self, display: &ProgressDisplay) -> Result<()> {
+        let row = self.evaluator.evaluate(&self.trainer, self.clock)?;
+        display.say(&describe(&row));
+        self.observer.record(row);
+        self.recorded()
+    }
+
+    /// Fails where something could not be recorded.
+    fn recorded(&mut self) -> Result<()> {
+        self.observer.failure.take().map_or(Ok(()), Err)
+    }
+
+    /// Writes a checkpoint, once everything before it has been recorded.
+    fn save(&mut self) -> Result<()> {
+        self.observer.sync()?;
+        let steps = self.trainer.progress().steps;
+        let place = self.checkpoints.make_room(steps)?;
+        let saved = Saved {
+            run: self.config.identity()?,
+            clock: self.clock,
+            counted: self.observer.counted.clone(),
+            evaluations: self.evaluator.so_far.clone(),
+        };
+        let schedule = self.config.checkpoints;
+        self.trainer.save(&place, schedule.replay, &saved)?;
+        self.saved = steps;
+        self.checkpoints.tidy(schedule.keep as usize, self.evaluator.best_steps())?;
+        self.tell("last_checkpoint", &place.file_name().unwrap_or_default().to_string_lossy());
+        self.say(RunState::Running, None)
+    }
+
+    fn tell(&mut self, key: &str, value: &str) {
+        self.observer.record(SystemState { key: key.to_owned(), value: value.to_owned() });
+    }
+
+    fn finish_metrics(&mut self) -> Result<()> {
+        self.observer.recorder.take().map_or(Ok(()), |recorder| Ok(recorder.finish()?))
+    }
+
+    fn say(&self, state: RunState, error: Option<&str>) -> Result<()> {
+        let Progress { steps, episodes, updates, .. } = *self.trainer.progress();
+        let evaluations = &self.evaluator.so_far;
+        let status = RunStatus {
+            state,
+            steps,
+            episodes,
+            updates,
+            training_seconds: self.clock.as_secs_f64(),
+            survival: self.observer.counted.survival.last_mean(),
+            best_evaluation: evaluations.best.map(|row| row.survival_mean),
+            error: error.map(str::to_owned),
+        };
+        status.write(&self.directory.status_file())
+    }
+
+    fn summarise(&self, out: &mut impl Write) -> Result<()> {
+        let progress = self.trainer.progress();
+        let survival = &self.observer.counted.survival;
+        writeln!(
+            out,
+            "Trained for {} steps, {} episodes and {} updates in {:.1} s.",
+            progress.steps,
+            progress.episodes,
+            progress.updates,
+            self.clock.as_secs_f64()
+        )?;
+        let count = survival.len();
+        match (survival.first_mean(), survival.last_mean()) {
+            (Some(first), Some(last)) if count == SurvivalWindows::LENGTH => {
+                writeln!(
+                    out,
+                    "Mean survival: {first:.1} steps in the first {count} episodes, {last:.1} in the last."
+                )?;
+            }
+            // Too few for a first and a last window.
+            (Some(mean), _) => writeln!(out, "Mean survival: {mean:.1} steps in {count} episodes.")?,
+            _ => writeln!(out, "No episode has finished.")?,
+        }
+        let Evaluations { last, best, .. } = &self.evaluator.so_far;
+        if let (Some(last), Some(best)) = (last, best) {
+            writeln!(out, "Evaluated: {}.", describe(last))?;
+            if best.steps != last.steps {
+                writeln!(out, "Best, and kept: {}.", describe(best))?;
+            }
+        }
+        let path = self.directory.path();
+        writeln!(out, "{} holds its settings, level, metrics, checkpoints and weights.", path.display())?;
+        writeln!(out, "Next: townlet eval {}", quoted(&path.to_string_lossy())).context("cannot write to stdout")
+    }
+}
