@@ -102,8 +102,13 @@ impl Recorder {
     /// nothing is discarded.
     pub fn resume(folder: &Path, at: Position, options: Options) -> Result<Self, MetricsError> {
         let mut database = Database::resume(folder, at)?;
-        let events =
-            options.tensorboard.then(|| EventFile::resume(folder, at, options.clock.now())).transpose()?;
+        let events = if options.tensorboard {
+            Some(EventFile::resume(folder, at, options.clock.now())?)
+        } else {
+            // Events that are not so any more would be in the way of a later resumption.
+            EventFile::cut(folder, at)?;
+            None
+        };
         database.commit()?;
         Self::start(folder, options, database, events)
     }

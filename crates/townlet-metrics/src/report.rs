@@ -18,7 +18,7 @@ pub struct Report {
     pub runs: Vec<ReportRun>,
     /// How well they do, beside others.
     pub evaluations: Vec<EvaluationLine>,
-    /// The pictures, such as those of [`figures`](crate::figures).
+    /// The pictures, such as those of [`figures`](crate::figures()).
     pub plots: Vec<Plot>,
 }
 
@@ -63,7 +63,7 @@ impl EvaluationLine {
         let half_width = error.is_finite().then_some(1.96 * error);
         Self {
             run: run.to_owned(),
-            policy: format!("greedy, after {} steps of training", row.steps),
+            policy: format!("greedy, after {} steps", grouped(row.steps)),
             episodes: row.episodes,
             survival_mean: row.survival_mean,
             interval: half_width.map(|half| (row.survival_mean - half, row.survival_mean + half)),
@@ -72,6 +72,19 @@ impl EvaluationLine {
             mean_return: row.mean_return,
         }
     }
+}
+
+/// A number with commas between its thousands.
+fn grouped(number: u64) -> String {
+    let digits = number.to_string();
+    let mut text = String::new();
+    for (index, digit) in digits.chars().enumerate() {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
+            text.push(',');
+        }
+        text.push(digit);
+    }
+    text
 }
 
 /// Why there is no report.
@@ -88,14 +101,15 @@ pub fn html(report: &Report) -> Result<String, ReportError> {
     let Report { title, subtitle, runs, evaluations, plots } = report;
     let settings: Vec<_> = runs.iter().map(|run| (run.name.as_str(), run.settings.as_str())).collect();
     let (differences, problems) = differences(&settings);
+    let entries = |of: fn(&ReportRun) -> Vec<(String, String)>| -> Vec<_> {
+        runs.iter().map(|run| (run.name.as_str(), of(run))).collect()
+    };
     let page = Page {
         title,
         subtitle,
         runs,
-        facts: side_by_side(runs.iter().map(|run| (run.name.as_str(), run.facts.clone())).collect()),
-        provenance: side_by_side(
-            runs.iter().map(|run| (run.name.as_str(), run.provenance.clone())).collect(),
-        ),
+        facts: side_by_side(&entries(|run| run.facts.clone())),
+        provenance: side_by_side(&entries(|run| run.provenance.clone())),
         differences,
         problems,
         evaluations: evaluations.iter().map(Line::of).collect(),

@@ -20,7 +20,7 @@ pub(crate) struct KeyRow {
 const NOTHING: &str = "–";
 
 /// Puts the runs' keys and values side by side, keys in the order in which they are met first.
-pub(crate) fn side_by_side(runs: Vec<(&str, Vec<(String, String)>)>) -> SideBySide {
+pub(crate) fn side_by_side(runs: &[(&str, Vec<(String, String)>)]) -> SideBySide {
     let mut keys: Vec<&String> = Vec::new();
     for (key, _) in runs.iter().flat_map(|(_, entries)| entries) {
         if !keys.contains(&key) {
@@ -55,7 +55,7 @@ pub(crate) fn differences(settings: &[(&str, &str)]) -> (SideBySide, Vec<String>
             }
         }
     }
-    let mut table = side_by_side(runs);
+    let mut table = side_by_side(&runs);
     table.rows.retain(|row| row.cells.iter().any(|cell| *cell != row.cells[0]));
     (table, problems)
 }

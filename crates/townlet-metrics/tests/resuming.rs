@@ -98,3 +98,18 @@ fn nothing_is_discarded_where_the_event_file_is_damaged() {
     fs::remove_file(&path).unwrap();
     Recorder::resume(folder.path(), at, FIXED).unwrap().finish().unwrap();
 }
+
+#[test]
+fn a_run_resumed_without_events_has_none_of_those_that_it_took_back() {
+    let folder = tempfile::tempdir().unwrap();
+    let run = moments(10);
+    let recorder = Recorder::create(folder.path(), FIXED).unwrap();
+    record(&recorder, &run);
+    recorder.finish().unwrap();
+    let whole = fs::metadata(event_file(folder.path())).unwrap().len();
+    let options = Options { tensorboard: false, ..FIXED };
+    let recorder = Recorder::resume(folder.path(), run[4].at, options).unwrap();
+    record(&recorder, &run[5..]);
+    recorder.finish().unwrap();
+    assert!(fs::metadata(event_file(folder.path())).unwrap().len() < whole);
+}

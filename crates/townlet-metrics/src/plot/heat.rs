@@ -60,9 +60,12 @@ pub fn visit_heat_map(map: &HeatMap) -> Result<Option<Plot>, PlotError> {
     let most = shares.iter().fold(0.0, |most: f64, &share| most.max(share));
     let heading = Heading {
         name: format!("heat-map-{}", map.run),
-        title: format!("Where agents were: {}", map.run),
-        description: format!("The share of steps that ended in each cell of the grid, {}.", map.episodes),
-        measure: format!("% of steps, {}", map.episodes),
+        title: "Where agents were".to_owned(),
+        description: format!(
+            "The share of the steps of {} that ended in each cell of the grid, {}.",
+            map.run, map.episodes
+        ),
+        measure: format!("% of steps, {}", map.run),
     };
     draw(heading, &[], LABELS + cell * rows + 12, |area| {
         let left = (WIDTH - cell * columns - 60) / 2;
@@ -130,7 +133,8 @@ fn draw_scale(area: &Area<'_>, (x, y): (i32, i32), height: i32, most: f64) -> Re
     for step in 0..STEPS {
         let (from, to) = (height * UNIT * step / STEPS, height * UNIT * (step + 1) / STEPS);
         let share = 1.0 - (f64::from(step) + 0.5) / f64::from(STEPS);
-        let corners = [(x * UNIT, y * UNIT + from), ((x + 10) * UNIT, y * UNIT + to)];
+        // One more, so that no seam is seen.
+        let corners = [(x * UNIT, y * UNIT + from), ((x + 10) * UNIT, y * UNIT + to + 1)];
         area.draw(&Rectangle::new(corners, ramp(share).filled()))?;
     }
     let style = plain(TEXT, MUTED);

@@ -22,7 +22,7 @@ pub enum Over {
 }
 
 /// How many points a line has at most.
-const MOST_POINTS: usize = 300;
+const MOST_POINTS: usize = 150;
 
 /// How high the part with the lines is, with the labels below it.
 const HEIGHT: i32 = 248;
@@ -162,7 +162,7 @@ pub fn epsilon(runs: &[Series]) -> Result<Option<Plot>, PlotError> {
 pub fn value_against_return(runs: &[(Series, Series)]) -> Result<Option<Plot>, PlotError> {
     let (mut lines, mut legend) = (Vec::new(), Vec::new());
     for (index, (values, returns)) in runs.iter().enumerate() {
-        for (series, what, faint) in [(returns, "return", true), (values, "mean Q", false)] {
+        for (series, what, faint) in [(values, "mean Q", false), (returns, "return", true)] {
             let (points, _) = averaged(&series.points, MOST_POINTS);
             if points.is_empty() {
                 continue;
@@ -291,7 +291,9 @@ fn draw_chart(
             chart.draw_series([Polygon::new(outline, line.colour.mix(0.2).filled())])?;
         }
     }
-    for line in lines {
+    // What stands back is drawn first.
+    let (faint, plain): (Vec<_>, Vec<_>) = lines.iter().partition(|line| line.faint);
+    for line in faint.into_iter().chain(plain) {
         let colour = line.colour.mix(if line.faint { FAINT } else { 1.0 });
         let style = colour.filled().stroke_width(2 * UNIT as u32);
         let points = line.points.iter().copied();

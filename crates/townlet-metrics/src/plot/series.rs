@@ -22,7 +22,7 @@ pub struct Group {
 
 /// A mean at some x, and the half width of its 95 % interval.
 #[derive(Clone, Copy, Debug, PartialEq)]
-pub(crate) struct Mean {
+pub(crate) struct Interval {
     pub(crate) x: f64,
     pub(crate) mean: f64,
     pub(crate) half_width: f64,
@@ -33,7 +33,7 @@ const COMPARED_AT: usize = 100;
 
 /// The mean of several runs by x, with its interval by Student's t. Runs are interpolated where they have no
 /// point, and not extended: nothing where they share no stretch of x.
-pub(crate) fn means(runs: &[Series]) -> Vec<Mean> {
+pub(crate) fn means(runs: &[Series]) -> Vec<Interval> {
     let runs: Vec<Vec<_>> = runs.iter().map(|run| finite(&run.points)).collect();
     let [first, others @ ..] = &runs[..] else { return Vec::new() };
     let same = others.iter().all(|run| run.iter().map(|point| point.0).eq(first.iter().map(|point| point.0)));
@@ -60,7 +60,7 @@ pub(crate) fn means(runs: &[Series]) -> Vec<Mean> {
                 1 => 0.0,
                 _ => StudentsT::ppf(0.975, count - 1.0) * (variance / count).sqrt(),
             };
-            Mean { x, mean, half_width }
+            Interval { x, mean, half_width }
         })
         .collect()
 }

@@ -77,11 +77,12 @@ pub fn deaths_by_cause(deaths: &Deaths) -> Result<Option<Plot>, PlotError> {
 
     let heading = Heading {
         name: format!("deaths-{}", deaths.run),
-        title: format!("How episodes ended: {}", deaths.run),
+        title: "How episodes ended".to_owned(),
         description: format!(
-            "Shares of the causes of death over environment steps, of {each} episodes each."
+            "Shares of the causes of death of {} over environment steps, of {each} episodes each.",
+            deaths.run
         ),
-        measure: "share of episodes".to_owned(),
+        measure: format!("share of episodes, {}", deaths.run),
     };
     draw(heading, &legend, HEIGHT, |area| {
         let mut chart = ChartBuilder::on(area)

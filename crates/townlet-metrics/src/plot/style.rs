@@ -67,7 +67,7 @@ pub(crate) fn short(value: f64) -> String {
         size if size >= 100.0 => 0,
         size if size >= 10.0 => 1,
         size if size >= 0.1 || size == 0.0 => 2,
-        size if size >= 0.001 => 4,
+        size if size >= 0.01 => 3,
         _ => return format!("{value:.1e}{suffix}").replace(".0e", "e"),
     };
     let text = format!("{value:.digits$}");
@@ -111,7 +111,7 @@ mod tests {
             -2e6,
         ];
         let texts =
-            ["0", "-2e-4", "0.0316", "0.25", "7", "99.5", "350", "9999", "10k", "250k", "1M", "1.5M", "-2M"];
+            ["0", "-2e-4", "0.032", "0.25", "7", "99.5", "350", "9999", "10k", "250k", "1M", "1.5M", "-2M"];
         assert_eq!(numbers.map(short), texts);
     }
 

@@ -69,18 +69,23 @@ impl EventFile {
     /// Goes on with the event file in the folder, cut before the first event that is later than `at`; begins
     /// one where there is none.
     pub(crate) fn resume(folder: &Path, at: Position, now: f64) -> Result<Self, MetricsError> {
-        let Some(path) = find(folder)? else {
+        let Some((path, kept)) = Self::cut(folder, at)? else {
             return Self::create(folder, now);
         };
-        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(MetricsError::io(&path))?;
-        let kept = kept_until(&path, &file, at)?;
-        file.set_len(kept.end).map_err(MetricsError::io(&path))?;
-        drop(file);
         let file = OpenOptions::new().append(true).open(&path).map_err(MetricsError::io(&path))?;
         if kept.end == 0 {
             return Self::begin(path, file, now);
         }
         Ok(Self { path, file: BufWriter::new(file), resumed: Some((at.steps, kept.at_the_end)) })
+    }
+
+    /// Cuts the event file in the folder before the first event that is later than `at`, if there is one.
+    pub(crate) fn cut(folder: &Path, at: Position) -> Result<Option<(PathBuf, Kept)>, MetricsError> {
+        let Some(path) = find(folder)? else { return Ok(None) };
+        let file = OpenOptions::new().read(true).write(true).open(&path).map_err(MetricsError::io(&path))?;
+        let kept = kept_until(&path, &file, at)?;
+        file.set_len(kept.end).map_err(MetricsError::io(&path))?;
+        Ok(Some((path, kept)))
     }
 
     /// Takes in a record, at `now` in seconds since 1970. It is in the file after the next
@@ -186,7 +191,7 @@ fn find(folder: &Path) -> Result<Option<PathBuf>, MetricsError> {
 
 /// What a resumed run keeps of its event file.
 #[derive(Debug)]
-struct Kept {
+pub(crate) struct Kept {
     /// How many bytes.
     end: u64,
     /// Which evaluations and histograms it has of the step at which the run is resumed.
