@@ -1,14 +1,15 @@
 //! Playing many episodes with a policy, and what came of them.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 
 use anyhow::Result;
 use rand::RngExt;
-use serde::Serialize;
-use townlet_drqn::{EpisodeOutcome, Policy, evaluate};
-use townlet_env::{Level, MeterSet, stream};
+use serde::{Deserialize, Serialize};
+use townlet_drqn::{EpisodeOutcome, Policy, evaluate_with};
+use townlet_env::{Action, Level, MeterSet, Town, stream};
 
-use crate::survival::{mean, median, standard_error};
+use crate::survival::{bootstrap_interval, mean, median, standard_error};
 use crate::world::{View, World};
 
 /// The most agents that play side by side. More episodes are played in several blocks, so that memory does
@@ -16,7 +17,7 @@ use crate::world::{View, World};
 const MOST_AGENTS: usize = 256;
 
 /// How the episodes of one policy went.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Evaluation {
     /// The mean number of steps that an episode lasted.
     pub(crate) survival_mean: Option<f64>,
@@ -24,40 +25,86 @@ pub(crate) struct Evaluation {
     pub(crate) survival_median: Option<f64>,
     /// The standard error of the mean.
     pub(crate) survival_standard_error: Option<f64>,
+    /// Where the mean lies with a confidence of 95 %, by bootstrap.
+    pub(crate) survival_interval: Option<[f64; 2]>,
     /// Which share of the episodes reached the step limit, 0 to 1.
     pub(crate) reached_limit: f64,
     /// The mean sum of rewards.
     pub(crate) mean_return: f64,
     /// How many agents died of what.
     pub(crate) deaths: BTreeMap<String, u64>,
+    /// How often each affordance was used, in an episode on average.
+    pub(crate) affordance_use: BTreeMap<String, f64>,
+    /// What time went by with: shares of all steps, which add up to 1.
+    pub(crate) time_budget: TimeBudget,
 }
 
-/// Plays `episodes` episodes in the level of `view`. `policy` makes the policy for one block from its number of agents
-/// and its seed.
+/// What time went by with: shares of all steps.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+pub(crate) struct TimeBudget {
+    /// Walking, also into walls.
+    pub(crate) moving: f64,
+    /// Using an affordance.
+    pub(crate) using: f64,
+    /// Trying to use what is not there, closed, or too dear.
+    pub(crate) in_vain: f64,
+}
+
+/// What is counted while episodes are played.
+#[derive(Default)]
+struct Counts {
+    deaths: BTreeMap<String, u64>,
+    used: BTreeMap<String, u64>,
+    moving: u64,
+    in_vain: u64,
+}
+
+impl Counts {
+    fn step(&mut self, town: &Town, agent: usize, action: Action) {
+        match (town.interactions()[agent], action == Town::INTERACT) {
+            (Some(used), _) => {
+                let name = &town.level().affordances[usize::from(used)].name;
+                match self.used.get_mut(name) {
+                    Some(count) => *count += 1,
+                    None => drop(self.used.insert(name.clone(), 1)),
+                }
+            }
+            (None, true) => self.in_vain += 1,
+            (None, false) => self.moving += 1,
+        }
+    }
+}
+
+/// Plays `episodes` episodes in the level of `view` with each of `seeds`. `policy` makes the policy for one block from
+/// its number of agents and its seed.
 ///
 /// # Errors
 ///
 /// Where the level makes no world.
-pub(crate) fn play<P: Policy>(
+pub(crate) fn play<P: Policy<World>>(
     view: &View,
     episodes: usize,
-    seed: u64,
+    seeds: &[u64],
     mut policy: impl FnMut(usize, u64) -> P,
 ) -> Result<Evaluation> {
-    let mut outcomes = Vec::with_capacity(episodes);
-    let mut deaths = BTreeMap::new();
-    for block in 0..episodes.div_ceil(MOST_AGENTS) {
-        let agents = (episodes - outcomes.len()).min(MOST_AGENTS);
+    let mut outcomes = Vec::with_capacity(episodes * seeds.len());
+    let counts = RefCell::new(Counts::default());
+    let blocks = 0..episodes.div_ceil(MOST_AGENTS);
+    let blocks = seeds.iter().flat_map(|&seed| blocks.clone().map(move |block| (seed, block)));
+    for (seed, block) in blocks {
+        let agents = (episodes - block * MOST_AGENTS).min(MOST_AGENTS);
         let seed = block_seed(seed, block);
         let mut world = view.world(agents)?;
-        outcomes.extend(evaluate(&mut world, &mut policy(agents, seed), seed, |world: &World, agent, _| {
+        let step = |world: &World, agent, action| counts.borrow_mut().step(world.inner(), agent, action);
+        let end = |world: &World, agent: usize, _: &EpisodeOutcome| {
             let cause = cause_of_death(&view.level, world.inner().deaths()[agent]);
             if !cause.is_empty() {
-                *deaths.entry(cause).or_default() += 1;
+                *counts.borrow_mut().deaths.entry(cause).or_default() += 1;
             }
-        })?);
+        };
+        outcomes.extend(evaluate_with(&mut world, &mut policy(agents, seed), seed, step, end)?);
     }
-    Ok(summarise(&outcomes, deaths))
+    Ok(summarise(&outcomes, counts.into_inner(), seeds.first().copied().unwrap_or_default()))
 }
 
 /// The seed of one block: that of the whole for the first, and one of its own for every other.
@@ -65,18 +112,25 @@ fn block_seed(seed: u64, block: usize) -> u64 {
     if block == 0 { seed } else { stream(seed, "evaluation-block", block as u64, 0).random() }
 }
 
-fn summarise(outcomes: &[EpisodeOutcome], deaths: BTreeMap<String, u64>) -> Evaluation {
+fn summarise(outcomes: &[EpisodeOutcome], counts: Counts, seed: u64) -> Evaluation {
     let lengths: Vec<u64> = outcomes.iter().map(|outcome| outcome.length).collect();
     let truncated = outcomes.iter().filter(|outcome| outcome.truncated).count();
     let returns: f64 = outcomes.iter().map(|outcome| outcome.total_reward).sum();
     let count = outcomes.len() as f64;
+    let steps = lengths.iter().sum::<u64>().max(1) as f64;
+    let Counts { deaths, used, moving, in_vain } = counts;
+    let using: u64 = used.values().sum();
+    let share = |part: u64| part as f64 / steps;
     Evaluation {
         survival_mean: mean(lengths.iter().copied()),
         survival_median: median(&lengths),
         survival_standard_error: standard_error(&lengths),
+        survival_interval: bootstrap_interval(&lengths, seed),
         reached_limit: truncated as f64 / count,
         mean_return: returns / count,
         deaths,
+        affordance_use: used.into_iter().map(|(name, used)| (name, used as f64 / count)).collect(),
+        time_budget: TimeBudget { moving: share(moving), using: share(using), in_vain: share(in_vain) },
     }
 }
 
@@ -96,8 +150,8 @@ mod tests {
     fn every_block_plays_other_episodes() {
         let level = View::plain(Level::builtin("pomdp").unwrap());
         let random = |_, seed| RandomPolicy::new(seed);
-        let first = play(&level, MOST_AGENTS, 3, random).unwrap();
-        let both = play(&level, MOST_AGENTS + 40, 3, random).unwrap();
+        let first = play(&level, MOST_AGENTS, &[3], random).unwrap();
+        let both = play(&level, MOST_AGENTS + 40, &[3], random).unwrap();
         assert_ne!(first.survival_mean, both.survival_mean);
         assert_eq!(both.deaths.values().sum::<u64>(), (MOST_AGENTS + 40) as u64);
         assert_ne!(block_seed(3, 1), block_seed(3, 2));
@@ -107,7 +161,7 @@ mod tests {
     fn the_limit_is_no_death() {
         let mut level = Level::builtin("pomdp").unwrap();
         level.step_limit = 2;
-        let played = play(&View::plain(level), 5, 1, |_, seed| RandomPolicy::new(seed)).unwrap();
+        let played = play(&View::plain(level), 5, &[1], |_, seed| RandomPolicy::new(seed)).unwrap();
         assert_eq!(played.reached_limit, 1.0);
         assert_eq!((played.survival_mean, played.survival_median), (Some(2.0), Some(2.0)));
         assert_eq!(played.survival_standard_error, Some(0.0));

@@ -19,6 +19,7 @@ mod recipe;
 mod replace_file;
 mod run_config;
 mod run_directory;
+mod run_pictures;
 mod run_status;
 mod shell;
 mod signals;

@@ -60,6 +60,28 @@ impl Provenance {
     }
 }
 
+impl Provenance {
+    /// For a person to read.
+    pub(crate) fn facts(&self) -> Vec<(String, String)> {
+        let none = || "unknown".to_owned();
+        let mut facts = vec![
+            ("townlet", self.townlet.clone()),
+            ("commit", self.git_commit.clone().unwrap_or_else(none)),
+            ("Burn", self.burn.clone()),
+            ("backend", self.backend.to_string()),
+            ("system", format!("{} {}", self.os, self.arch)),
+            ("processor", self.cpu.clone().unwrap_or_else(none)),
+            ("threads", self.threads.to_string()),
+            ("seed", self.seed.to_string()),
+            ("command", self.command.join(" ")),
+        ];
+        if !self.adapters.is_empty() {
+            facts.push(("adapters", self.adapters.join(", ")));
+        }
+        facts.into_iter().map(|(name, value)| (name.to_owned(), value)).collect()
+    }
+}
+
 /// What the processor calls itself, on systems that say so in a file.
 fn cpu_name() -> Option<String> {
     let text = std::fs::read_to_string("/proc/cpuinfo").ok()?;

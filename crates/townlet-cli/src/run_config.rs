@@ -53,16 +53,29 @@ impl RunConfig {
     ///
     /// Where it cannot be written as TOML.
     pub(crate) fn identity(&self) -> Result<String> {
-        let Self { agents, seed, network, learner, level, .. } = self;
+        self.digest(Some(self.seed))
+    }
+
+    /// What this run has in common with those that differ in their seed alone.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be written as TOML.
+    pub(crate) fn kind(&self) -> Result<String> {
+        self.digest(None)
+    }
+
+    fn digest(&self, seed: Option<u64>) -> Result<String> {
         #[derive(Serialize)]
         struct Decisive<'a> {
             agents: usize,
-            seed: u64,
+            seed: Option<u64>,
             network: &'a QNetworkConfig,
             learner: &'a DrqnConfig,
             level: &'a Level,
         }
-        let decisive = Decisive { agents: *agents, seed: *seed, network, learner, level };
+        let Self { agents, network, learner, level, .. } = self;
+        let decisive = Decisive { agents: *agents, seed, network, learner, level };
         let text = toml::to_string(&decisive).context("cannot write the configuration as TOML")?;
         Ok(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
     }

@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
 use serde::Serialize;
 use serde_json::json;
+use townlet_drqn::Checkpoint;
 use townlet_env::VectorEnv;
 use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict, write_safetensors};
 
@@ -29,6 +30,16 @@ pub(crate) enum Weights {
     Best,
     /// Those at the end
     Last,
+}
+
+impl Weights {
+    /// What they are called on the command line.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Best => "best",
+            Self::Last => "last",
+        }
+    }
 }
 
 /// The directory of one run.
@@ -98,6 +109,39 @@ impl RunDirectory {
         Ok((run, config))
     }
 
+    /// The run at `path`, or the one to which the checkpoint at `path` belongs, and that checkpoint.
+    ///
+    /// # Errors
+    ///
+    /// Where there is neither, or it is damaged.
+    pub(crate) fn open_with_checkpoint(path: &Path) -> Result<(Self, RunConfig, Option<Checkpoint>)> {
+        if !path.join("manifest.json").exists() {
+            return Self::open(path).map(|(run, config)| (run, config, None));
+        }
+        let checkpoint = Checkpoint::open(path)?;
+        let place = fs::canonicalize(path).with_context(|| format!("cannot read {}", path.display()))?;
+        let Some(run) = place.parent().and_then(Path::parent) else {
+            bail!("{} is not in the folder of a run's checkpoints", path.display());
+        };
+        let (run, config) = Self::open(run)?;
+        Ok((run, config, Some(checkpoint)))
+    }
+
+    /// The network of a checkpoint, on the default device of `backend`.
+    ///
+    /// # Errors
+    ///
+    /// Where the backend cannot be used, or the checkpoint is of another network.
+    pub(crate) fn checkpoint_network(
+        checkpoint: &Checkpoint,
+        config: &RunConfig,
+        backend: Backend,
+    ) -> Result<QNetwork> {
+        let untrained = config.network.init(config.seed, &backend.device()?);
+        load_state_dict(&untrained, &checkpoint.online_weights()?)
+            .with_context(|| checkpoint.path().display().to_string())
+    }
+
     /// Whether there is a run at `path`, whole or not.
     pub(crate) fn is_at(path: &Path) -> bool {
         path.is_dir()
@@ -131,6 +175,11 @@ impl RunDirectory {
         let file = self.provenance_file();
         let text = fs::read_to_string(&file).with_context(|| format!("cannot read {}", file.display()))?;
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
+    }
+
+    /// What `townlet eval` found, one file each.
+    pub(crate) fn evaluations(&self) -> PathBuf {
+        self.path.join("evaluations")
     }
 
     /// How the run stands.

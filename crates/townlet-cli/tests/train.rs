@@ -7,6 +7,8 @@ use std::fs;
 use common::Sandbox;
 use predicates::prelude::*;
 use predicates::str::{contains, is_empty};
+use serde_json::Value;
+use townlet_metrics::{EvaluationRow, Metrics};
 
 #[test]
 fn a_run_leaves_everything_behind() {
@@ -38,7 +40,30 @@ fn a_run_leaves_everything_behind() {
         assert!(header.contains(fact), "{fact} is not in {header}");
     }
     assert!(header.contains(r#"\"steps\":1200"#), "{header}");
-    assert_eq!(fs::read_dir(sandbox.path("run")).unwrap().count(), 5, "no partial file is left");
+    let mut left: Vec<String> = fs::read_dir(sandbox.path("run"))
+        .unwrap()
+        .map(|entry| entry.unwrap().file_name().to_string_lossy().into_owned())
+        .map(|name| if name.starts_with("events.out.tfevents.") { "events".to_owned() } else { name })
+        .collect();
+    left.sort();
+    let expected = [
+        "checkpoints",
+        "events",
+        "level.toml",
+        "lock",
+        "metrics.sqlite",
+        "provenance.json",
+        "run.toml",
+        "status.json",
+        "weights.safetensors",
+    ];
+    assert_eq!(left, expected, "no partial file is left");
+
+    let provenance: Value = serde_json::from_str(&sandbox.read("run/provenance.json")).unwrap();
+    assert_eq!((&provenance["seed"], &provenance["backend"]), (&5.into(), &"flex".into()));
+    assert_eq!(provenance["command"][1], "train");
+    let status: Value = serde_json::from_str(&sandbox.read("run/status.json")).unwrap();
+    assert_eq!((&status["state"], &status["steps"]), (&"finished".into(), &1200.into()));
 }
 
 #[test]
@@ -47,14 +72,13 @@ fn a_run_is_evaluated_on_its_way() {
     let arguments = ["--steps", "1000", "--evaluate-every", "400"];
     sandbox.train("run", &arguments).assert().success().stdout(contains("Evaluated: after 1000 steps"));
 
-    let mut reader = csv::Reader::from_path(sandbox.path("run/evaluations.csv")).unwrap();
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
-    let steps: Vec<&str> = rows.iter().map(|row| &row[0]).collect();
-    assert_eq!(steps, ["400", "800", "1000"], "the end is evaluated, too");
-    let survival = |row: &csv::StringRecord| row[4].parse::<f64>().unwrap();
+    let rows = Metrics::open(&sandbox.path("run")).unwrap().evaluations().unwrap();
+    let steps: Vec<u64> = rows.iter().map(|row| row.steps).collect();
+    assert_eq!(steps, [400, 800, 1000], "the end is evaluated, too");
+    let survival = |row: &EvaluationRow| row.survival_mean;
     let best = rows.iter().map(survival).fold(0.0, f64::max);
     assert!(best >= 1.0);
-    let seconds: Vec<f64> = rows.iter().map(|row| row[2].parse().unwrap()).collect();
+    let seconds: Vec<f64> = rows.iter().map(|row| row.training_seconds).collect();
     assert!(seconds[0] > 0.0 && seconds.is_sorted(), "{seconds:?}");
 
     // The weights that are kept are those of the best evaluation, and training does not notice any.
@@ -92,12 +116,15 @@ fn a_curriculum_and_novelty_leave_their_marks() {
     sandbox.write("staged.toml", text);
     let arguments = ["train", "--config", "staged.toml", "--agents", "4", "--steps", "4000", "--out", "run"];
     sandbox.townlet(&arguments).assert().success();
-    let rows = |name: &str| -> Vec<csv::StringRecord> {
-        csv::Reader::from_path(sandbox.path(name)).unwrap().records().map(Result::unwrap).collect()
-    };
-    let stages = rows("run/stages.csv");
-    assert_eq!((&stages[0][2], &stages[0][3]), ("1", "2"));
-    assert!(rows("run/episodes.csv").iter().all(|row| row[5].parse::<f64>().unwrap() > 0.0));
+    let metrics = Metrics::open(&sandbox.path("run")).unwrap();
+    let stages = metrics.stages().unwrap();
+    assert_eq!((stages[0].from, stages[0].to), (1, 2));
+    let episodes = metrics.episodes().unwrap();
+    assert!(episodes.iter().all(|row| row.intrinsic_reward > 0.0 && row.intrinsic_weight == 1.0));
+    assert!(episodes.iter().any(|row| row.curriculum_stage == 1));
+    assert!(episodes.iter().any(|row| row.curriculum_stage > 1));
+    let paid = &episodes[0];
+    assert_eq!(paid.total_reward, paid.extrinsic_reward + paid.intrinsic_reward);
 }
 
 #[test]
@@ -120,26 +147,40 @@ fn every_recipe_trains_and_plays() {
 }
 
 #[test]
-fn episodes_are_logged_with_their_cause() {
+fn episodes_are_recorded_with_what_happened_in_them() {
     let sandbox = Sandbox::new();
     sandbox.train("run", &["--episodes", "6"]).assert().success();
 
-    let mut reader = csv::Reader::from_path(sandbox.path("run/episodes.csv")).unwrap();
-    let columns: Vec<_> = reader.headers().unwrap().iter().map(str::to_owned).collect();
-    let expected =
-        "episode,steps,env,length,total_reward,intrinsic_reward,terminated,truncated,cause,epsilon";
-    assert_eq!(columns.join(","), expected);
-    let rows: Vec<csv::StringRecord> = reader.records().map(Result::unwrap).collect();
+    let metrics = Metrics::open(&sandbox.path("run")).unwrap();
+    let rows = metrics.episodes().unwrap();
     assert!(rows.len() >= 6);
     for (number, row) in rows.iter().enumerate() {
-        assert_eq!(row[0], number.to_string());
-        let [terminated, truncated] = [&row[6], &row[7]].map(|flag| flag == "true");
-        assert!(terminated || truncated);
-        assert_eq!(row[8].is_empty(), !terminated, "{row:?}");
-        assert!(["", "energy", "health", "energy+health"].contains(&&row[8]), "{row:?}");
-        let epsilon: f64 = row[9].parse().unwrap();
-        assert!((0.0..=1.0).contains(&epsilon));
+        assert_eq!(row.episode, number as u64);
+        assert!(row.terminated || row.truncated);
+        assert_eq!(row.cause.is_empty(), !row.terminated, "{row:?}");
+        assert!(["", "energy", "health", "energy+health"].contains(&row.cause.as_str()), "{row:?}");
+        assert!((0.0..=1.0).contains(&row.epsilon));
+        let heat = metrics.heat(row.episode).unwrap();
+        assert_eq!(heat.iter().map(|cell| cell.visit_count).sum::<u64>(), row.survival_time);
+        let visits = metrics.visits(row.episode).unwrap();
+        assert!(visits.iter().filter(|visit| visit.from_affordance == "start").count() <= 1);
     }
+    let deaths = metrics.deaths().unwrap();
+    assert_eq!(deaths.len(), rows.iter().filter(|row| row.terminated).count());
+    let updates = metrics.updates().unwrap();
+    assert!(updates.iter().zip(1..).all(|(row, number)| row.update == number));
+    assert!(updates.last().unwrap().loss.is_finite());
+    assert!(metrics.system_state().unwrap().iter().any(|fact| fact.value == "completed"));
+}
+
+#[test]
+fn recording_can_be_left_out_and_changes_nothing() {
+    let sandbox = Sandbox::new();
+    sandbox.train("seen", &["--steps", "800"]).assert().success();
+    sandbox.train("unseen", &["--steps", "800", "--no-metrics"]).assert().success();
+    assert!(!sandbox.path("unseen/metrics.sqlite").exists());
+    let weights = |run: &str| fs::read(sandbox.path(run).join("weights.safetensors")).unwrap();
+    assert!(weights("seen") == weights("unseen"));
 }
 
 #[test]
@@ -149,14 +190,14 @@ fn the_same_seed_gives_the_same_files() {
         sandbox.train(run, &["--steps", "600", "--seed", seed]).assert().success();
     }
     let file = |run: &str, name: &str| fs::read(sandbox.path(run).join(name)).unwrap();
-    for name in ["weights.safetensors", "episodes.csv", "run.toml", "level.toml"] {
+    for name in ["weights.safetensors", "run.toml", "level.toml"] {
         assert!(file("a", name) == file("b", name), "{name} differs from run to run");
     }
     assert!(file("a", "weights.safetensors") != file("c", "weights.safetensors"));
 }
 
 #[test]
-fn the_directory_is_named_after_level_and_seed() {
+fn the_directory_is_named_after_level_time_and_seed() {
     let sandbox = Sandbox::new();
     sandbox
         .townlet(&["train", "--config", "tiny.toml", "--agents", "2", "--steps", "10", "--seed", "3"])
@@ -164,8 +205,22 @@ fn the_directory_is_named_after_level_and_seed() {
         .success()
         .stdout(contains("No episode has finished."))
         .stdout(contains("Next: townlet eval "));
-    assert!(sandbox.path("runs/pomdp-3/weights.safetensors").is_file());
-    assert_eq!(sandbox.read("runs/pomdp-3/episodes.csv").lines().count(), 1);
+    let made: Vec<_> = fs::read_dir(sandbox.path("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let [made] = made.as_slice() else { panic!("one run was made: {made:?}") };
+    let name = made.file_name().unwrap().to_str().unwrap();
+    let parts: Vec<&str> = name.split('-').collect();
+    assert_eq!((parts[0], parts[1].len(), parts[2].len(), parts[3]), ("pomdp", 8, 6, "3"), "{name}");
+    assert!(made.join("weights.safetensors").is_file());
+    assert_eq!(Metrics::open(made).unwrap().episode_count().unwrap(), 0);
+}
+
+#[test]
+fn the_end_can_be_json() {
+    let sandbox = Sandbox::new();
+    let output = sandbox.train("run", &["--steps", "600", "--json", "--quiet"]).assert().success();
+    let said: Value = serde_json::from_slice(&output.get_output().stdout).unwrap();
+    assert_eq!((&said["run"], &said["status"]["steps"]), (&"run".into(), &600.into()));
+    assert_eq!(said["status"]["state"], "finished");
 }
 
 #[test]
@@ -249,7 +304,7 @@ fn a_diverging_run_keeps_what_it_had() {
         .stderr(contains("error: training stopped after").and(contains("diverged")))
         .stderr(contains("run holds the episodes and the weights so far"));
     assert!(sandbox.path("run/weights.safetensors").is_file());
-    assert!(sandbox.read("run/episodes.csv").starts_with("episode,steps,"));
+    assert!(Metrics::open(&sandbox.path("run")).unwrap().episode_count().unwrap() > 0);
 }
 
 #[test]

@@ -1,6 +1,6 @@
 //! Playing whole episodes with a fixed policy.
 
-use townlet_env::{StepError, VectorEnv};
+use townlet_env::{Action, StepError, VectorEnv};
 
 use crate::policy::Policy;
 
@@ -30,8 +30,24 @@ pub struct EpisodeOutcome {
 /// Where the environments refuse a step.
 pub fn evaluate<E: VectorEnv>(
     env: &mut E,
-    policy: &mut impl Policy,
+    policy: &mut impl Policy<E>,
     seed: u64,
+    on_end: impl FnMut(&E, usize, &EpisodeOutcome),
+) -> Result<Vec<EpisodeOutcome>, StepError> {
+    evaluate_with(env, policy, seed, |_, _, _| {}, on_end)
+}
+
+/// [`evaluate`], and `on_step` is called for every environment after each step of its one episode, the last one
+/// included, with the action that led to it.
+///
+/// # Errors
+///
+/// Where the environments refuse a step.
+pub fn evaluate_with<E: VectorEnv>(
+    env: &mut E,
+    policy: &mut impl Policy<E>,
+    seed: u64,
+    mut on_step: impl FnMut(&E, usize, Action),
     mut on_end: impl FnMut(&E, usize, &EpisodeOutcome),
 ) -> Result<Vec<EpisodeOutcome>, StepError> {
     let num_envs = env.num_envs();
@@ -41,7 +57,7 @@ pub fn evaluate<E: VectorEnv>(
     let mut actions = vec![0; num_envs];
     env.reset(seed);
     while finished.contains(&false) {
-        policy.act(env.observations(), env.action_masks(), &mut actions);
+        policy.act(env, &mut actions);
         let step = env.step(&actions)?;
         for (i, outcome) in outcomes.iter_mut().enumerate() {
             ended[i] = step.ended(i);
@@ -53,7 +69,11 @@ pub fn evaluate<E: VectorEnv>(
             }
         }
         for i in 0..num_envs {
-            if ended[i] && !finished[i] {
+            if finished[i] {
+                continue;
+            }
+            on_step(env, i, actions[i]);
+            if ended[i] {
                 finished[i] = true;
                 on_end(env, i, &outcomes[i]);
             }

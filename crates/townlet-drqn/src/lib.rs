@@ -29,7 +29,7 @@ pub use curriculum::{
     AdversarialConfig, AdversarialCurriculum, Curriculum, CurriculumConfig, CurriculumError, RewardProgress,
     StageChange, StaticConfig, StaticCurriculum, policy_entropy,
 };
-pub use evaluate::{EpisodeOutcome, evaluate};
+pub use evaluate::{EpisodeOutcome, evaluate, evaluate_with};
 pub use explore::{
     AdaptiveAnnealing, AnnealingConfig, CountNovelty, CountNoveltyConfig, CountNoveltyError,
     DistillationConfig, NoveltyError, WeightChange, epsilon_greedy,

@@ -1,19 +1,17 @@
 //! Ways of choosing actions, for evaluation.
 
-use townlet_env::{Action, stream};
+use townlet_env::{Action, PreviousInputs, ScriptedAgent, Town, VectorEnv, stream};
 use townlet_nets::{Actor, QNetwork};
 
 use crate::explore::{epsilon_greedy, random_allowed};
 
-/// Chooses actions in many environments, step after step.
-pub trait Policy {
-    /// Chooses one action in each environment.
-    ///
-    /// # Shapes
-    ///
-    /// - `observations`: `[num_envs, features]`, `masks`: `[num_envs, num_actions]`
-    /// - `actions`: `[num_envs]`, overwritten
-    fn act(&mut self, observations: &[f32], masks: &[bool], actions: &mut [Action]);
+/// Chooses actions in many environments `E`, step after step.
+///
+/// A policy is shown the environments and not only what is observed in them, so that one that knows everything
+/// can be measured beside one that has to find out. What learns looks at observations and masks alone.
+pub trait Policy<E> {
+    /// Chooses one action in each environment, `[num_envs]`, overwritten.
+    fn act(&mut self, env: &E, actions: &mut [Action]);
 
     /// Learns which environments ended their episode in the step that followed, `[num_envs]`, so that it
     /// can forget them.
@@ -36,10 +34,10 @@ impl NetworkPolicy {
     }
 }
 
-impl Policy for NetworkPolicy {
-    fn act(&mut self, observations: &[f32], masks: &[bool], actions: &mut [Action]) {
-        let values = self.actor.values(observations);
-        epsilon_greedy(values, masks, |_| self.epsilon, self.seed, self.step, actions);
+impl<E: VectorEnv> Policy<E> for NetworkPolicy {
+    fn act(&mut self, env: &E, actions: &mut [Action]) {
+        let values = self.actor.values(env.observations());
+        epsilon_greedy(values, env.action_masks(), |_| self.epsilon, self.seed, self.step, actions);
         self.step += 1;
     }
 
@@ -62,13 +60,30 @@ impl RandomPolicy {
     }
 }
 
-impl Policy for RandomPolicy {
-    fn act(&mut self, _observations: &[f32], masks: &[bool], actions: &mut [Action]) {
-        let num_actions = masks.len() / actions.len();
+impl<E: VectorEnv> Policy<E> for RandomPolicy {
+    fn act(&mut self, env: &E, actions: &mut [Action]) {
+        let (masks, num_actions) = (env.action_masks(), env.num_actions());
         for (env, (action, mask)) in actions.iter_mut().zip(masks.chunks_exact(num_actions)).enumerate() {
             *action = random_allowed(mask, &mut stream(self.seed, "random-policy", env as u64, self.step));
         }
         self.step += 1;
+    }
+
+    fn ended(&mut self, _ended: &[bool]) {}
+}
+
+/// The upper baseline: it knows the whole town.
+impl Policy<Town> for ScriptedAgent {
+    fn act(&mut self, town: &Town, actions: &mut [Action]) {
+        ScriptedAgent::act(self, town, actions);
+    }
+
+    fn ended(&mut self, _ended: &[bool]) {}
+}
+
+impl Policy<PreviousInputs<Town>> for ScriptedAgent {
+    fn act(&mut self, env: &PreviousInputs<Town>, actions: &mut [Action]) {
+        ScriptedAgent::act(self, env.inner(), actions);
     }
 
     fn ended(&mut self, _ended: &[bool]) {}

@@ -10,9 +10,9 @@ struct Watched {
     first_end: Vec<Option<u64>>,
 }
 
-impl Policy for Watched {
-    fn act(&mut self, observations: &[f32], masks: &[bool], actions: &mut [Action]) {
-        self.random.act(observations, masks, actions);
+impl Policy<Town> for Watched {
+    fn act(&mut self, town: &Town, actions: &mut [Action]) {
+        self.random.act(town, actions);
         self.steps += 1;
     }
 

@@ -3,7 +3,9 @@
 mod doctor;
 mod eval;
 mod levels;
+mod plot;
 mod probe;
+mod report;
 mod resume;
 mod runs;
 mod study;
@@ -21,6 +23,8 @@ pub(crate) enum Command {
     Resume(resume::Arguments),
     Runs(runs::Arguments),
     Eval(eval::Arguments),
+    Plot(plot::Arguments),
+    Report(report::Arguments),
     Study(study::Arguments),
     Levels(levels::Arguments),
     Probe(probe::Arguments),
@@ -36,6 +40,8 @@ impl Command {
             Self::Resume(arguments) => arguments.run(out)?,
             Self::Runs(arguments) => arguments.run(out)?,
             Self::Eval(arguments) => arguments.run(out)?,
+            Self::Plot(arguments) => arguments.run(out)?,
+            Self::Report(arguments) => arguments.run(out)?,
             Self::Study(arguments) => arguments.run(out)?,
             Self::Levels(arguments) => arguments.run(out)?,
             Self::Probe(arguments) => arguments.run(out)?,

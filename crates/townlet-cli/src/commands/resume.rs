@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, value_parser};
 
 use super::MAX_SEED;
-use crate::training;
+use crate::training::{self, Manner};
 
 /// Go on with a run that was stopped or killed
 ///
@@ -36,10 +36,15 @@ pub(crate) struct Arguments {
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
+
+    /// Print what came of it as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
-        training::resume(&self.run, self.from.as_deref(), self.steps, self.quiet, out)
+        let manner = Manner { quiet: self.quiet, json: self.json };
+        training::resume(&self.run, self.from.as_deref(), self.steps, manner, out)
     }
 }

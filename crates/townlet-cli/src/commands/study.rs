@@ -14,6 +14,8 @@ use clap::{Args, value_parser};
 use serde::Deserialize;
 use serde_json::Value;
 use toml::Table;
+use townlet_metrics::plot::{Group, Over, Series, learning_curves};
+use townlet_metrics::{Metrics, Recorder};
 
 use crate::config_file::overlay;
 use crate::recipe::Recipe;
@@ -30,8 +32,8 @@ use crate::toml_place::TomlText;
 #[command(after_help = "\
 Example: townlet study docs/studies/memory.toml --out studies/memory
 
-One study on several machines that share a folder, here part 2 of 5:
-  townlet study docs/studies/memory.toml --out shared/memory --part 2/5")]
+One study on several machines that share a folder, here job 2 of 5:
+  townlet study docs/studies/memory.toml --out shared/memory --job 2/5")]
 pub(crate) struct Arguments {
     /// The study
     #[arg(value_name = "FILE")]
@@ -46,8 +48,8 @@ pub(crate) struct Arguments {
     at_once: Option<u16>,
 
     /// Do only the I-th of N equal parts of the runs
-    #[arg(long, value_name = "I/N", value_parser = part)]
-    part: Option<(usize, usize)>,
+    #[arg(long, alias = "part", value_name = "I/N", value_parser = job)]
+    job: Option<(usize, usize)>,
 }
 
 /// What a study file holds.
@@ -101,7 +103,7 @@ fn one() -> usize {
     1
 }
 
-fn part(text: &str) -> Result<(usize, usize), String> {
+fn job(text: &str) -> Result<(usize, usize), String> {
     let parts = text.split_once('/').and_then(|(i, n)| Some((i.parse().ok()?, n.parse().ok()?)));
     match parts {
         Some((i, n)) if (1..=n).contains(&i) => Ok((i, n)),
@@ -129,16 +131,21 @@ impl Arguments {
 
         // Seed by seed, so that whatever is done after a while compares all arms.
         let all = study.seeds.iter().flat_map(|&seed| study.arms.iter().map(move |arm| Job { arm, seed }));
-        let (part, parts) = self.part.unwrap_or((1, 1));
-        let jobs: Vec<Job<'_>> = all.skip(part - 1).step_by(parts).collect();
+        let (which, of) = self.job.unwrap_or((1, 1));
+        let jobs: Vec<Job<'_>> = all.skip(which - 1).step_by(of).collect();
         let cores = thread::available_parallelism().map_or(1, usize::from);
         let at_once = self.at_once.map_or((cores / study.threads).max(1), usize::from);
         let failures = runner.run_all(&jobs, at_once);
 
         let results = runner.results()?;
         results.write(&folder)?;
+        runner.draw()?;
         results.print(out)?;
-        writeln!(out, "{} holds the runs, results.json and results.csv.", folder.display())?;
+        writeln!(
+            out,
+            "{} holds the runs, results.json, results.csv and the learning curves.",
+            folder.display()
+        )?;
         ensure!(
             failures.is_empty(),
             "{} of {} runs failed: {}",
@@ -253,16 +260,22 @@ impl Runner<'_> {
         if !run.exists() {
             // Trained beside its place and moved there whole, so that what is there is done.
             let unfinished = self.folder.join(format!("{}-{}.unfinished", job.arm.name, job.seed));
-            if unfinished.exists() {
-                fs::remove_dir_all(&unfinished)
-                    .with_context(|| format!("cannot remove {}", unfinished.display()))?;
-            }
             let mut train = Command::new(&self.program);
-            train.args(["train", "--quiet", "--level", &self.study.level]);
-            train.args(["--recipe", self.study.recipe.name()]);
-            train.args(["--seed", &job.seed.to_string()]);
-            train.arg("--config").arg(self.settings_file(job.arm)).arg("--out").arg(&unfinished);
+            if unfinished.join("run.toml").exists() {
+                train.args(["resume", "--quiet"]).arg(&unfinished);
+            } else {
+                train.args(["train", "--quiet", "--level", &self.study.level]);
+                train.args(["--recipe", self.study.recipe.name()]);
+                train.args(["--seed", &job.seed.to_string()]);
+                train.arg("--config").arg(self.settings_file(job.arm)).arg("--out").arg(&unfinished);
+            }
             self.output(train)?;
+            // What is compared is there; many runs' replays would fill a disk.
+            let checkpoints = unfinished.join("checkpoints");
+            if checkpoints.exists() {
+                fs::remove_dir_all(&checkpoints)
+                    .with_context(|| format!("cannot remove {}", checkpoints.display()))?;
+            }
             fs::rename(&unfinished, &run).with_context(|| format!("cannot make {}", run.display()))?;
         }
         for &epsilon in &self.study.evaluation.epsilons {
@@ -275,6 +288,29 @@ impl Runner<'_> {
             }
         }
         self.survival(job, self.study.evaluation.epsilons[0])?.context("the evaluation says nothing")
+    }
+
+    /// The learning curves of all arms, of whatever runs are done. Runs of which nothing was recorded have none.
+    fn draw(&self) -> Result<()> {
+        let mut groups = Vec::new();
+        for arm in &self.study.arms {
+            let mut runs = Vec::new();
+            for &seed in &self.study.seeds {
+                let run = self.run_folder(&Job { arm, seed });
+                if Recorder::is_at(&run) {
+                    let rows = Metrics::open(&run)?.evaluations()?;
+                    let points = rows.iter().map(|row| (row.steps as f64, row.survival_mean)).collect();
+                    runs.push(Series { name: format!("{}-{seed}", arm.name), points });
+                }
+            }
+            groups.push(Group { name: arm.name.clone(), runs });
+        }
+        groups.retain(|group| !group.runs.is_empty());
+        if let Some(curves) = learning_curves(&groups, Over::Steps)? {
+            replace(&self.folder.join("learning-curves.svg"), curves.svg().as_bytes())?;
+            replace(&self.folder.join("learning-curves.png"), &curves.png(1280)?)?;
+        }
+        Ok(())
     }
 
     fn output(&self, mut command: Command) -> Result<Output> {

@@ -13,7 +13,7 @@ use townlet_nets::Backend;
 
 use super::MAX_SEED;
 use crate::run_directory::RunDirectory;
-use crate::world::View;
+use crate::world::{View, World};
 use crate::{error_message, level_argument};
 
 /// Record episodes step by step, or replay recorded ones
@@ -129,7 +129,7 @@ impl Record {
     }
 
     /// Writes the trace and returns the number of its steps.
-    fn record(&self, view: &View, mut policy: impl Policy, policy_name: &str) -> Result<u64> {
+    fn record(&self, view: &View, mut policy: impl Policy<World>, policy_name: &str) -> Result<u64> {
         let context = || format!("cannot write {}", self.out.display());
         let mut world = view.world(1)?;
         world.reset(self.seed);
@@ -143,7 +143,7 @@ impl Record {
             let mut ended = false;
             while !ended {
                 let mut actions = [0];
-                policy.act(world.observations(), world.action_masks(), &mut actions);
+                policy.act(&world, &mut actions);
                 world.step(&actions)?;
                 steps += 1;
                 ended = trace.step(world.inner(), actions[0]).with_context(context)?;

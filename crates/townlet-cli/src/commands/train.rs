@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use anyhow::{Result, bail};
 use clap::{Args, value_parser};
+use jiff::ZonedDateTime;
 use townlet_drqn::DrqnConfig;
 use townlet_nets::Backend;
 
@@ -13,7 +14,8 @@ use crate::config_file::{self, ConfigFile, MAX_AGENTS};
 use crate::recipe::Recipe;
 use crate::run_config::{Budget, CheckpointSchedule, EvaluationSchedule, RunConfig, default_network, fit};
 use crate::toml_place::TomlText;
-use crate::{level_argument, training};
+use crate::training::{self, Manner};
+use crate::level_argument;
 
 /// Train an agent
 ///
@@ -77,7 +79,7 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = value_parser!(u64).range(..=MAX_SEED))]
     seed: u64,
 
-    /// The run directory to make [default: runs/LEVEL-SEED]
+    /// The run directory to make [default: runs/LEVEL-DATE-TIME-SEED]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
@@ -100,13 +102,17 @@ pub(crate) struct Arguments {
     /// Show no progress
     #[arg(long, short)]
     quiet: bool,
+
+    /// Print what came of it as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         let config = self.resolve()?;
         let path = self.out.clone().unwrap_or_else(|| default_path(&config));
-        training::start(&path, &config, self.quiet, out)
+        training::start(&path, &config, Manner { quiet: self.quiet, json: self.json }, out)
     }
 
     /// Puts arguments, configuration file, recipe and defaults together.
@@ -171,9 +177,10 @@ fn positive(text: &str) -> Result<f64, String> {
     }
 }
 
-/// `runs/LEVEL-SEED`, the name of the level without anything that means something in a path.
+/// `runs/LEVEL-DATE-TIME-SEED`, the name of the level without anything that means something in a path.
 fn default_path(config: &RunConfig) -> PathBuf {
     let plain = |c: char| if c.is_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let name: String = config.level.name.chars().map(plain).collect();
-    PathBuf::from("runs").join(format!("{name}-{}", config.seed))
+    let now = ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
+    PathBuf::from("runs").join(format!("{name}-{now}-{}", config.seed))
 }

@@ -70,7 +70,7 @@ impl<'a> Evaluator<'a> {
         let network = trainer.learner().acting_network();
         // The same episodes every time, and none of those that were trained in or that `townlet eval` plays.
         let seed = stream(self.config.seed, "evaluation-during-training", 0, 0).random();
-        let played = play(&self.config.view(), episodes as usize, seed, |agents, seed| {
+        let played = play(&self.config.view(), episodes as usize, &[seed], |agents, seed| {
             NetworkPolicy::new(&network, agents, 0.0, seed)
         })?;
         let row = EvaluationRow {

@@ -9,9 +9,11 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, Serialize};
+use serde_json::json;
 use townlet_drqn::{Checkpoint, Progress, Trainer};
-use townlet_metrics::{Options, Position, Recorder, SystemState};
+use townlet_metrics::{Histogram, Options, Position, Recorder, SystemState};
 use townlet_nets::device::in_pool;
+use townlet_nets::state_dict;
 use tracing::info;
 
 use self::evaluator::{Evaluations, Evaluator, describe};
@@ -35,6 +37,15 @@ struct Saved {
     clock: Duration,
     counted: Counted,
     evaluations: Evaluations,
+}
+
+/// How a run is told about.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Manner {
+    /// Without progress.
+    pub(crate) quiet: bool,
+    /// With the end as JSON.
+    pub(crate) json: bool,
 }
 
 /// How a run ended.
@@ -62,7 +73,7 @@ struct Run<'a> {
 }
 
 /// Makes a new run at `path` and trains.
-pub(crate) fn start(path: &Path, config: &RunConfig, quiet: bool, out: &mut impl Write) -> Result<()> {
+pub(crate) fn start(path: &Path, config: &RunConfig, manner: Manner, out: &mut impl Write) -> Result<()> {
     // Everything that can be refused is, before anything is written.
     let world = config.view().world(config.agents)?;
     let device = config.backend.device()?;
@@ -70,7 +81,7 @@ pub(crate) fn start(path: &Path, config: &RunConfig, quiet: bool, out: &mut impl
     let directory = RunDirectory::create(path, config)?;
     let lock = directory.lock()?;
     info!(run = %path.display(), level = config.level.name, seed = config.seed, "training");
-    begin(&directory, config, trainer, lock, quiet, out)
+    begin(&directory, config, trainer, lock, manner, out)
 }
 
 /// Goes on with the run at `path` from its newest checkpoint, or from the one given.
@@ -80,7 +91,7 @@ pub(crate) fn resume(
     path: &Path,
     from: Option<&Path>,
     steps: Option<u64>,
-    quiet: bool,
+    manner: Manner,
     out: &mut impl Write,
 ) -> Result<()> {
     let (directory, mut config) = RunDirectory::open(path)?;
@@ -110,7 +121,7 @@ pub(crate) fn resume(
         }
         eprintln!("{} was stopped before its first checkpoint; it begins anew", path.display());
         let trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device)?;
-        return begin(&directory, &config, trainer, lock, quiet, out);
+        return begin(&directory, &config, trainer, lock, manner, out);
     };
     let saved: Saved = checkpoint.application()?;
     let (learner, seed) = (config.learner.clone(), config.seed);
@@ -135,7 +146,7 @@ pub(crate) fn resume(
         .then(|| Recorder::resume(directory.path(), Position { steps, episodes, updates }, Options::default()))
         .transpose()?;
     checkpoints.forget_after(steps)?;
-    if !quiet {
+    if !manner.quiet {
         eprintln!("going on from {} after {steps} steps and {updates} updates", checkpoint.path().display());
     }
     info!(run = %path.display(), steps, "resumed");
@@ -150,7 +161,7 @@ pub(crate) fn resume(
         saved: steps,
         _lock: lock,
     }
-    .to_the_end(quiet, out)
+    .to_the_end(manner, out)
 }
 
 /// Trains from the first step on. Whatever an attempt before recorded is begun anew.
@@ -159,7 +170,7 @@ fn begin(
     config: &RunConfig,
     trainer: Trainer<World>,
     lock: RunLock,
-    quiet: bool,
+    manner: Manner,
     out: &mut impl Write,
 ) -> Result<()> {
     let path = directory.path();
@@ -182,15 +193,15 @@ fn begin(
         saved: 0,
         _lock: lock,
     }
-    .to_the_end(quiet, out)
+    .to_the_end(manner, out)
 }
 
 impl Run<'_> {
-    fn to_the_end(mut self, quiet: bool, out: &mut impl Write) -> Result<()> {
+    fn to_the_end(mut self, manner: Manner, out: &mut impl Write) -> Result<()> {
         signals::listen()?;
         self.tell("training_status", "running");
         self.say(RunState::Running, None)?;
-        let mut display = ProgressDisplay::new(self.config.budget, quiet);
+        let mut display = ProgressDisplay::new(self.config.budget, manner.quiet);
         let device = self.config.backend.device()?;
         let outcome = in_pool(&device, || self.train(&mut display));
         display.finish();
@@ -212,6 +223,11 @@ impl Run<'_> {
                 )?;
                 self.say(state, None)?;
                 match end {
+                    _ if manner.json => {
+                        let status = self.status(state, None);
+                        let json = json!({ "run": path.display().to_string(), "status": status });
+                        Ok(writeln!(out, "{}", serde_json::to_string_pretty(&json)?)?)
+                    }
                     End::Finished => self.summarise(out),
                     End::Interrupted => {
                         writeln!(out, "Stopped after {steps} steps, and saved.")?;
@@ -312,6 +328,12 @@ impl Run<'_> {
         let row = self.evaluator.evaluate(&self.trainer, self.clock)?;
         display.say(&describe(&row));
         self.observer.record(row);
+        if self.observer.recorder.is_some() {
+            for (name, array) in state_dict(&self.trainer.learner().acting_network()) {
+                let (tag, steps) = (format!("weights/{name}"), row.steps);
+                self.observer.record(Histogram { tag, steps, values: array.values });
+            }
+        }
         self.recorded()
     }
 
@@ -348,9 +370,13 @@ impl Run<'_> {
     }
 
     fn say(&self, state: RunState, error: Option<&str>) -> Result<()> {
+        self.status(state, error).write(&self.directory.status_file())
+    }
+
+    fn status(&self, state: RunState, error: Option<&str>) -> RunStatus {
         let Progress { steps, episodes, updates, .. } = *self.trainer.progress();
         let evaluations = &self.evaluator.so_far;
-        let status = RunStatus {
+        RunStatus {
             state,
             steps,
             episodes,
@@ -359,8 +385,7 @@ impl Run<'_> {
             survival: self.observer.counted.survival.last_mean(),
             best_evaluation: evaluations.best.map(|row| row.survival_mean),
             error: error.map(str::to_owned),
-        };
-        status.write(&self.directory.status_file())
+        }
     }
 
     fn summarise(&self, out: &mut impl Write) -> Result<()> {

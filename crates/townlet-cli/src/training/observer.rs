@@ -95,7 +95,11 @@ impl TrainObserver<World> for Observer<'_> {
             truncated: episode.truncated,
             cause: cause_of_death(town.level(), town.deaths()[episode.env]),
         };
+        let death = row.death();
         self.record(FinishedEpisode { row, visits: counts.visits, heat: counts.heat });
+        if let Some(death) = death {
+            self.record(death);
+        }
     }
 
     fn on_stage_change(&mut self, world: &World, change: &StageChange) {

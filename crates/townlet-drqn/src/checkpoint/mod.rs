@@ -20,6 +20,7 @@
 mod error;
 mod files;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -165,8 +166,9 @@ impl<S: Serialize, R: Serialize, A: Serialize> Contents<'_, S, R, A> {
     /// Writes a checkpoint into a new folder `path`.
     pub(crate) fn write(self, path: &Path) -> Result<(), CheckpointError> {
         let draft = Draft::begin(path)?;
+        let metadata = BTreeMap::from([("format".to_owned(), FORMAT.to_owned())]);
         for (name, weights) in &self.weights {
-            write_safetensors(&draft.file(&weights_file(name)), weights, &Default::default())?;
+            write_safetensors(&draft.file(&weights_file(name)), weights, &metadata)?;
         }
         draft.write(STATE, &self.state)?;
         if let Some(replay) = self.replay {

@@ -1,0 +1,89 @@
+//! `townlet runs`, `plot` and `report`: what there is, in lists, tables, pictures and one page.
+
+mod common;
+
+use std::fs;
+
+use common::Sandbox;
+use predicates::prelude::*;
+use predicates::str::contains;
+use serde_json::Value;
+
+fn two_runs() -> Sandbox {
+    let sandbox = Sandbox::new();
+    for seed in ["1", "2"] {
+        let out = format!("runs/r{seed}");
+        let arguments = ["--steps", "1600", "--seed", seed, "--evaluate-every", "800"];
+        sandbox.train(&out, &arguments).assert().success();
+    }
+    sandbox
+}
+
+#[test]
+fn runs_are_listed_shown_exported_and_removed() {
+    let sandbox = two_runs();
+    sandbox
+        .townlet(&["runs"])
+        .assert()
+        .success()
+        .stdout(contains("runs/r1").and(contains("runs/r2")).and(contains("finished")));
+    let json = sandbox.townlet(&["runs", "--json"]).assert().success();
+    let json: Value = serde_json::from_slice(&json.get_output().stdout).unwrap();
+    assert_eq!(json.as_array().unwrap().len(), 2);
+    assert_eq!((&json[0]["level"], &json[0]["steps"]), (&"pomdp".into(), &1600.into()));
+    sandbox
+        .townlet(&["runs", "show", "runs/r1"])
+        .assert()
+        .success()
+        .stdout(contains("1600 steps").and(contains("[learner]")).and(contains("checkpoint ")));
+    sandbox.townlet(&["runs", "export", "runs/r1", "--format", "jsonl"]).assert().success();
+    let text = sandbox.read("runs/r1/export/episodes.jsonl");
+    let first: Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+    assert!(first["survival_time"].as_u64().unwrap() > 0);
+
+    sandbox.townlet(&["runs", "rm", "runs/r1"]).assert().failure().stderr(contains("needs --yes"));
+    assert!(sandbox.path("runs/r1").exists());
+    sandbox.townlet(&["runs", "rm", "runs/r1", "--yes"]).assert().success();
+    assert!(!sandbox.path("runs/r1").exists());
+    fs::create_dir(sandbox.path("precious")).unwrap();
+    let precious = sandbox.townlet(&["runs", "rm", "precious", "--yes"]).assert().failure();
+    precious.stderr(contains("is not a run directory"));
+    assert!(sandbox.path("precious").exists(), "only runs are removed");
+    sandbox.townlet(&["runs", "--folder", "none"]).assert().success().stdout(contains("No runs in none"));
+}
+
+#[test]
+fn pictures_are_drawn_of_several_runs() {
+    let sandbox = two_runs();
+    let drawn = sandbox.townlet(&["plot", "runs/r1", "runs/r2", "--out", "pictures", "--width", "400"]);
+    let drawn = { drawn }.assert().success();
+    let said = String::from_utf8(drawn.get_output().stdout.clone()).unwrap();
+    let files: Vec<&str> = said.lines().collect();
+    assert!(files.len() >= 10, "{files:?}");
+    for file in &files {
+        let bytes = fs::read(sandbox.path(file)).unwrap();
+        let start: &[u8] = if file.ends_with(".png") { b"\x89PNG" } else { b"<svg" };
+        assert!(bytes.starts_with(start), "{file}");
+    }
+    // Two seeds of one kind of run are one curve.
+    let learning = files.iter().find(|file| file.contains("learning") && file.ends_with(".svg")).unwrap();
+    assert!(sandbox.read(learning).contains("2 seeds"), "{learning}");
+    sandbox.townlet(&["plot", "nowhere"]).assert().failure().stderr(contains("is not a run directory"));
+}
+
+#[test]
+fn a_report_needs_nothing_but_itself() {
+    let sandbox = two_runs();
+    sandbox.townlet(&["eval", "runs/r1", "--episodes", "4"]).assert().success();
+    sandbox.townlet(&["report", "runs/r1", "runs/r2", "--out", "report.html"]).assert().success();
+    let page = sandbox.read("report.html");
+    assert!(page.len() < 5_000_000);
+    for part in ["r1", "r2", "scripted", "learning_rate", "flex", "<svg"] {
+        assert!(page.contains(part), "{part}");
+    }
+    for outside in ["<script", "src=\"http", "href=\"http", "@import", "url(http"] {
+        assert!(!page.contains(outside), "{outside}");
+    }
+    sandbox.train("quiet", &["--steps", "100", "--no-metrics"]).assert().success();
+    sandbox.townlet(&["report", "quiet"]).assert().failure().stderr(contains("metrics.sqlite"));
+}
