@@ -5,7 +5,7 @@
 
 use serde::{Deserialize, Serialize};
 use townlet_drqn::{DrqnConfig, EpsilonSchedule};
-use townlet_env::{Level, Town};
+use townlet_env::Level;
 use townlet_nets::{Backend, QNetworkConfig};
 
 use crate::recipe::Recipe;
@@ -99,22 +99,15 @@ pub(crate) fn fit(learner: &mut DrqnConfig, agents: usize, budget: Budget, step_
     }
 }
 
-/// The standard network for agents in `level`.
-pub(crate) fn default_network(level: &Level) -> QNetworkConfig {
-    QNetworkConfig::new(level.observation_layout(), Town::ACTION_NAMES.len())
-}
-
 #[cfg(test)]
 mod tests {
+    use townlet_env::Town;
+
     use super::*;
-    use crate::config_file::ConfigFile;
-    use crate::toml_place::TomlText;
 
     fn learner(agents: usize, budget: Budget) -> DrqnConfig {
-        let path = Recipe::Best.path();
-        let text = TomlText { path: &path, text: Recipe::Best.text() };
-        let mut learner = DrqnConfig::default();
-        ConfigFile::parse(text).unwrap().apply_learner(&mut learner).unwrap();
+        let recipe: toml::Table = Recipe::Best.text().parse().unwrap();
+        let mut learner: DrqnConfig = recipe["learner"].clone().try_into().unwrap();
         fit(&mut learner, agents, budget, 500);
         learner
     }
@@ -129,7 +122,7 @@ mod tests {
             seed: 9,
             budget,
             evaluation: EvaluationSchedule { every: 70, episodes: 3 },
-            network: default_network(&level),
+            network: QNetworkConfig::new(level.observation_layout(), Town::ACTION_NAMES.len()),
             learner: learner(3, budget),
             level,
         }
