@@ -57,7 +57,9 @@ pub(crate) fn plainly(message: &str) -> String {
         "i64" => "a whole number",
         "a boolean" => "true or false",
         _ if expected.contains("internally tagged enum") => {
-            "a table with a kind, such as { kind = \"gru\" } for network.core"
+            let said = before.split_once("string \"").and_then(|(_, said)| said.strip_suffix('"'));
+            let example = said.map(|said| format!(", such as {{ kind = \"{said}\" }}")).unwrap_or_default();
+            return format!("{before}, expected a table with a kind{example}");
         }
         _ => return message.to_owned(),
     };
@@ -84,8 +86,14 @@ mod tests {
                 "unknown field `agnets`, expected one of `agents`, `steps`",
                 "unknown field `agnets`; did you mean `agents`?",
             ),
-            ("unknown variant `hubber`, expected `mse` or `huber`\n", "unknown variant `hubber`; did you mean `huber`?"),
-            ("unknown field `x`, expected one of `agents`, `steps`", "unknown field `x`, expected one of `agents`, `steps`"),
+            (
+                "unknown variant `hubber`, expected `mse` or `huber`\n",
+                "unknown variant `hubber`; did you mean `huber`?",
+            ),
+            (
+                "unknown field `x`, expected one of `agents`, `steps`",
+                "unknown field `x`, expected one of `agents`, `steps`",
+            ),
             ("unknown field `x`, there are no fields", "unknown field `x`, there are no fields"),
             ("invalid type: string \"a\", expected f64", "invalid type: string \"a\", expected a number"),
             (
@@ -96,7 +104,8 @@ mod tests {
         ] {
             assert_eq!(plainly(said), plain);
         }
-        let placed = plainly("a.toml:1: level: unknown field `step_limt`, expected one of `name`, `step_limit`");
+        let placed =
+            plainly("a.toml:1: level: unknown field `step_limt`, expected one of `name`, `step_limit`");
         assert_eq!(placed, "a.toml:1: level: unknown field `step_limt`; did you mean `step_limit`?");
     }
 }

@@ -141,7 +141,8 @@ fn check(path: &Path, kind: Option<SchemaKind>) -> Result<String> {
         }
         SchemaKind::Config => {
             let Resolved { config, notes, .. } = settings::resolve(vec![settings::read(path)?])?;
-            let mut found = format!("settings over the recipe {}, level {}", config.recipe.name(), config.level.name);
+            let mut found =
+                format!("settings over the recipe {}, level {}", config.recipe.name(), config.level.name);
             for note in notes {
                 found += "\n  ";
                 found += &note;

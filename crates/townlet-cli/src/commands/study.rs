@@ -167,8 +167,8 @@ impl Study {
     /// Where it cannot be read, or anything in it is wrong, also in the settings of an arm: with file, line and
     /// key.
     pub(crate) fn read(path: &Path) -> Result<Self> {
-        let text = fs::read_to_string(path)
-            .with_context(|| format!("cannot read the study {}", path.display()))?;
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read the study {}", path.display()))?;
         let file = Rc::new(SourceFile { path: path.to_path_buf(), text });
         let study: Self = file.toml().parse()?;
         study.check(&file.toml())?;
@@ -192,8 +192,13 @@ impl Study {
         for (index, arm) in self.arms.iter().enumerate() {
             let at = format!("arms[{index}].settings");
             for (at, table) in [("settings", &self.settings), (&at, &arm.settings)] {
-                let names_level = table.get("level").is_some_and(|level| level.get("base").is_some() || level.is_str());
-                let above = [("recipe", table.contains_key("recipe")), ("level", names_level), ("seed", table.contains_key("seed"))];
+                let names_level =
+                    table.get("level").is_some_and(|level| level.get("base").is_some() || level.is_str());
+                let above = [
+                    ("recipe", table.contains_key("recipe")),
+                    ("level", names_level),
+                    ("seed", table.contains_key("seed")),
+                ];
                 if let Some((key, _)) = above.into_iter().find(|(_, said)| *said) {
                     let key = format!("{at}.{key}");
                     return Err(file.toml().fault(&key, "belongs to the study, at the top of the file"));

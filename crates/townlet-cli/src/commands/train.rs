@@ -15,9 +15,9 @@ use townlet_nets::device::in_pool;
 use tracing::{debug, info};
 
 use crate::csv_log::{CsvLog, EpisodeRow, EvaluationRow, StageRow};
+use crate::error_message;
 use crate::evaluation::{cause_of_death, play};
 use crate::progress::{ProgressDisplay, Status};
-use crate::error_message;
 use crate::run_config::{Budget, EvaluationSchedule, RunConfig};
 use crate::run_directory::{RunDirectory, Weights};
 use crate::settings::{Resolved, SettingsArguments};

@@ -42,6 +42,22 @@ pub(crate) fn ill_fitting(layers: &Layers, key: &str, expected: &str, found: &st
     anyhow!(message)
 }
 
+/// An error about a level that was fine before it was changed. `key` may be one that nobody changed: then the
+/// error is told to whoever changed another one.
+pub(crate) fn ill_changed(layers: &Layers, key: &str, message: &str) -> Error {
+    let changed =
+        layers.keys().filter(|key| key.starts_with("level.")).find(|key| layers.origin(key).is_users());
+    match changed {
+        Some(changed) if !layers.blamed(key).is_users() => {
+            let origin = layers.origin(changed);
+            let value = layers.value(changed).map(ToString::to_string).unwrap_or_default();
+            let said_key = origin.said_key(changed);
+            anyhow!("{}: {said_key}: {value} does not fit the level: {key}: {message}", origin.place(changed))
+        }
+        _ => fault(layers, key, message),
+    }
+}
+
 /// An error about settings that are not what they must be, which the last layer brought in. `path` is where
 /// serde stood, and `message` what it says.
 pub(crate) fn untyped(layers: &Layers, path: &str, message: &str) -> Error {
@@ -67,7 +83,11 @@ pub(crate) fn untyped(layers: &Layers, path: &str, message: &str) -> Error {
     }
     let origin = layers.last();
     let place = origin.place(&key);
-    if key.is_empty() { anyhow!("{place}: {plain}") } else { anyhow!("{place}: {}: {plain}", origin.said_key(&key)) }
+    if key.is_empty() {
+        anyhow!("{place}: {plain}")
+    } else {
+        anyhow!("{place}: {}: {plain}", origin.said_key(&key))
+    }
 }
 
 fn join(table: &str, key: &str) -> String {

@@ -35,7 +35,9 @@ impl Said {
         if layer.table.contains_key("steps") && layer.table.contains_key("episodes") {
             let place = layer.origin.place("episodes");
             let key = layer.origin.said_key("episodes");
-            anyhow::bail!("{place}: {key}: a run ends after steps or after episodes; expected one of the two, found both");
+            anyhow::bail!(
+                "{place}: {key}: a run ends after steps or after episodes; expected one of the two, found both"
+            );
         }
         Ok(Self { layer, world: None, notes: Vec::new() })
     }
@@ -67,5 +69,7 @@ pub(crate) fn within(file: Rc<SourceFile>, at: &str, table: Table) -> Result<Sai
 
 /// Whether a file is called as the training files of the reference are.
 pub(crate) fn is_yaml(path: &Path) -> bool {
-    path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml"))
+    path.extension().is_some_and(|extension| {
+        extension.eq_ignore_ascii_case("yaml") || extension.eq_ignore_ascii_case("yml")
+    })
 }

@@ -22,7 +22,7 @@ use townlet_env::{Level, LevelError, Town};
 
 pub(crate) use self::arguments::SettingsArguments;
 use self::document::Document;
-use self::faults::{fault, ill_fitting, untyped};
+use self::faults::{fault, ill_changed, ill_fitting, untyped};
 pub(crate) use self::files::{Said, read, within};
 pub(crate) use self::layers::{Layer, Layers};
 pub(crate) use self::origin::{Origin, SourceFile};
@@ -224,9 +224,11 @@ fn check(document: &Document, level: &Level, layers: &Layers) -> Result<()> {
     match level.validate() {
         Err(LevelError::Invalid { place, fault: wrong }) => {
             let key = if place.key.is_empty() { "level".to_owned() } else { format!("level.{}", place.key) };
-            Err(fault(layers, &key, &wrong.to_string()))
+            Err(ill_changed(layers, &key, &wrong.to_string()))
         }
         other => Ok(other?),
     }
 }
 
+#[cfg(test)]
+mod tests;

@@ -16,7 +16,8 @@ pub(crate) fn layer(said: &str) -> Result<Layer> {
         bail!("--set {said}: expected KEY=VALUE, such as learner.learning_rate=5e-4");
     };
     let path = path.trim();
-    let is_key = |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
+    let is_key =
+        |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     if !path.split('.').all(is_key) {
         bail!("--set {said}: expected a key such as learner.learning_rate before the =, found `{path}`");
     }

@@ -119,13 +119,12 @@ impl<'a> Keys<'a> {
 
     fn unknown(&self, line: usize, key: &str, what: &str, word: &str, known: &[&str]) -> Error {
         // A key may also stand in the wrong section.
-        let elsewhere = || {
-            let name = |full: &'static str| full.rsplit('.').next().unwrap_or_default();
-            KNOWN.into_iter().find(|full| name(full) == word)
-        };
+        let elsewhere = || KNOWN.into_iter().find(|full| full.rsplit('.').next() == Some(word));
         match nearest(word, known.iter().copied()).or_else(elsewhere) {
             Some(meant) => self.at(line, key, &format!("unknown {what} `{word}`; did you mean `{meant}`?")),
-            None => self.at(line, key, &format!("unknown {what} `{word}`; expected one of {}", known.join(", "))),
+            None => {
+                self.at(line, key, &format!("unknown {what} `{word}`; expected one of {}", known.join(", ")))
+            }
         }
     }
 
@@ -182,7 +181,8 @@ impl<'a> Keys<'a> {
     }
 
     pub(super) fn number(&self, key: &'static str) -> Result<Option<At<f64>>> {
-        let number = |text: &str| text.replace('_', "").parse().ok().filter(|number: &f64| number.is_finite());
+        let number =
+            |text: &str| text.replace('_', "").parse().ok().filter(|number: &f64| number.is_finite());
         self.read_as(key, "a number", number)
     }
 
@@ -196,7 +196,9 @@ impl<'a> Keys<'a> {
 
     pub(super) fn text(&self, key: &str) -> Result<Option<&str>> {
         match self.values.get(key) {
-            Some(Scalar { text, .. }) if text.is_empty() => Err(self.fault(key, "expected a word, found nothing")),
+            Some(Scalar { text, .. }) if text.is_empty() => {
+                Err(self.fault(key, "expected a word, found nothing"))
+            }
             scalar => Ok(scalar.map(|scalar| scalar.text.as_str())),
         }
     }
@@ -217,8 +219,10 @@ impl<'a> Keys<'a> {
     pub(super) fn agreed(&self, first: &'static str, second: &'static str) -> Result<Option<At<i64>>> {
         match (self.whole(first)?, self.whole(second)?) {
             (Some(one), Some(other)) if one.value != other.value => {
-                let message =
-                    format!("is {}, and {first} is {} in line {}; expected the same", other.value, one.value, one.line);
+                let message = format!(
+                    "is {}, and {first} is {} in line {}; expected the same",
+                    other.value, one.value, one.line
+                );
                 Err(self.fault(second, &message))
             }
             (one, other) => Ok(one.or(other)),

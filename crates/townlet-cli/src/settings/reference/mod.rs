@@ -99,11 +99,8 @@ impl Mapping<'_> {
             self.note("environment.vision_range", reason);
         }
         let World { grid, partial, vision, temporal, step_limit, .. } = &self.world;
-        let numbers = [
-            ("level.grid", grid),
-            ("level.vision_range", vision),
-            ("level.step_limit", step_limit),
-        ];
+        let numbers =
+            [("level.grid", grid), ("level.vision_range", vision), ("level.step_limit", step_limit)];
         let truths = [("level.observability", partial), ("level.base", temporal)];
         let numbers = numbers.into_iter().filter_map(|(key, at)| at.map(|at| (key, (at.line, at.key))));
         let truths = truths.into_iter().filter_map(|(key, at)| at.map(|at| (key, (at.line, at.key))));
@@ -116,10 +113,9 @@ impl Mapping<'_> {
         if let Some(at) = agents {
             self.put("agents", at.value, at.key);
         }
-        for (key, setting) in [
-            ("population.learning_rate", "learner.learning_rate"),
-            ("population.gamma", "learner.discount"),
-        ] {
+        for (key, setting) in
+            [("population.learning_rate", "learner.learning_rate"), ("population.gamma", "learner.discount")]
+        {
             if let Some(at) = keys.number(key)? {
                 self.put(setting, at.value, key);
             }
@@ -165,7 +161,8 @@ impl Mapping<'_> {
             ("curriculum.entropy_gate", "max_entropy"),
         ];
         let at = "curriculum.type";
-        let adversarial = keys.word(at, &["adversarial", "static"])?.unwrap_or("adversarial") == "adversarial";
+        let adversarial =
+            keys.word(at, &["adversarial", "static"])?.unwrap_or("adversarial") == "adversarial";
         self.put("learner.curriculum", kind(if adversarial { "adversarial" } else { "static" }), at);
         for (key, setting) in thresholds {
             if let Some(at) = keys.number(key)? {
@@ -241,7 +238,9 @@ impl Mapping<'_> {
         let (start, end) = (start.map_or(1.0, |at| at.value), end.map_or(0.01, |at| at.value));
         let factor = decay.map_or(0.995, |at| at.value);
         if !(factor > 0.0 && factor <= 1.0) {
-            return Err(keys.fault(names[2], &format!("expected a number above 0, at most 1, found {factor}")));
+            return Err(
+                keys.fault(names[2], &format!("expected a number above 0, at most 1, found {factor}"))
+            );
         }
         if factor == 1.0 {
             self.put("learner.epsilon", kind("linear"), first.key);
@@ -308,3 +307,5 @@ fn kind(name: &str) -> Value {
     Value::Table(table)
 }
 
+#[cfg(test)]
+mod tests;

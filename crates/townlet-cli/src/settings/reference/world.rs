@@ -125,10 +125,12 @@ impl World {
             }
         }
         match self.actions {
-            Some(At { value, line, key }) if usize::try_from(value) != Ok(network.num_actions) => Err(anyhow!(
-                "{path}:{line}: {key}: expected {}, the number of actions in the town, found {value}",
-                network.num_actions
-            )),
+            Some(At { value, line, key }) if usize::try_from(value) != Ok(network.num_actions) => {
+                Err(anyhow!(
+                    "{path}:{line}: {key}: expected {}, the number of actions in the town, found {value}",
+                    network.num_actions
+                ))
+            }
             _ => Ok(()),
         }
     }

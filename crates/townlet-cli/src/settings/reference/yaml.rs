@@ -119,7 +119,9 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, I>
                 }
                 Ok(Node::List)
             }
-            _ => Err(self.fault(&format!("{key}: expected a value; references to other places are not read"))),
+            _ => {
+                Err(self.fault(&format!("{key}: expected a value; references to other places are not read")))
+            }
         }
     }
 }
@@ -134,9 +136,11 @@ mod tests {
 
     #[test]
     fn keys_have_lines_and_values() {
-        let text = "# A file.\npopulation:\n  num_agents: 3 # Many.\n  name: \"3\"\n\nlist: [1, [2]]\nempty:\n";
+        let text =
+            "# A file.\npopulation:\n  num_agents: 3 # Many.\n  name: \"3\"\n\nlist: [1, [2]]\nempty:\n";
         let entries = parse(Path::new("a.yaml"), text).unwrap();
-        let lines: Vec<(&str, usize)> = entries.iter().map(|entry| (entry.key.as_str(), entry.line)).collect();
+        let lines: Vec<(&str, usize)> =
+            entries.iter().map(|entry| (entry.key.as_str(), entry.line)).collect();
         assert_eq!(lines, [("population", 2), ("list", 6), ("empty", 7)]);
         let Node::Section(population) = &entries[0].node else { panic!("{entries:?}") };
         assert_eq!((population[0].key.as_str(), population[0].line), ("num_agents", 3));
@@ -151,7 +155,10 @@ mod tests {
     fn what_is_no_training_file_is_refused_with_its_line() {
         assert_eq!(fault("a: 1\nb: 2\na: 3\n"), "a.yaml:3: a: was said in line 1 already");
         assert_eq!(fault("- 1\n- 2\n"), "a.yaml:1: expected sections such as `population:`");
-        assert_eq!(fault("a: 1\n---\nb: 1\n"), "a.yaml:2: a second document begins here; expected one in a file");
+        assert_eq!(
+            fault("a: 1\n---\nb: 1\n"),
+            "a.yaml:2: a second document begins here; expected one in a file"
+        );
         assert!(fault("a: &x 1\nb: *x\n").starts_with("a.yaml:2: b: expected a value"));
         assert!(fault("a: [1\nb: }\n").starts_with("a.yaml:"));
         let deep = (0..40).fold(String::new(), |text, depth| format!("{text}{}a:\n", " ".repeat(depth)));
