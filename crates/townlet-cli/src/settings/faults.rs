@@ -115,7 +115,8 @@ fn place_of(layers: &Layers, table: &str, word: &str) -> String {
 /// A setting of another table that is called so, or nearly.
 fn elsewhere(layers: &Layers, wrong: &str, word: &str) -> Option<String> {
     let name = |key: &str| key.rsplit('.').next().unwrap_or_default().to_owned();
-    let others: Vec<&str> = layers.keys().filter(|&key| key != wrong && !key.starts_with("level.")).collect();
+    let others: Vec<&str> =
+        layers.keys().filter(|&key| key != wrong && key != word && !key.starts_with("level.")).collect();
     if let Some(same) = others.iter().find(|key| name(key) == word) {
         return Some((*same).to_owned());
     }

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::rc::Rc;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use toml::{Table, Value};
 
 use super::layers::Layer;
@@ -25,17 +25,22 @@ impl Said {
     ///
     /// Where the layer says two things that exclude each other.
     pub(crate) fn new(mut layer: Layer) -> Result<Self> {
-        if let Some(level) = layer.table.get_mut("level")
-            && level.is_str()
-        {
-            let mut table = Table::new();
-            table.insert("base".to_owned(), level.clone());
-            *level = Value::Table(table);
+        match layer.table.get_mut("level") {
+            None | Some(Value::Table(_)) => {}
+            Some(level @ Value::String(_)) => {
+                let mut table = Table::new();
+                table.insert("base".to_owned(), level.clone());
+                *level = Value::Table(table);
+            }
+            Some(other) => {
+                let (place, key) = (layer.origin.place("level"), layer.origin.said_key("level"));
+                bail!("{place}: {key}: expected the name of a level, a level file or a table, found {other}");
+            }
         }
         if layer.table.contains_key("steps") && layer.table.contains_key("episodes") {
             let place = layer.origin.place("episodes");
             let key = layer.origin.said_key("episodes");
-            anyhow::bail!(
+            bail!(
                 "{place}: {key}: a run ends after steps or after episodes; expected one of the two, found both"
             );
         }

@@ -103,14 +103,17 @@ fn a_level_is_named_and_changed() {
     );
     assert_eq!(
         fault_of("[level]\nstep_limit = 0\n"),
-        "a.toml:2: level.step_limit: expected 1 to 1000000, found 0"
+        "a.toml:2: level.step_limit: expected 1 to 1000000 steps, found 0"
     );
     let small = fault_of("\n[level]\ngrid = [6, 6]\n");
     let expected = "a.toml:3: level.grid: [6, 6] does not fit the level: level.affordances";
     assert!(small.starts_with(expected) && small.contains("lies off the 6 x 6 grid"), "{small}");
     let unknown = format!("{:#}", resolved("level = \"moon\"\n", &[]).err().unwrap());
     assert!(unknown.starts_with("a.toml:1: level: there is no built-in level `moon`"), "{unknown}");
-    assert!(fault_of("level = 3\n").starts_with("a.toml:1: level.base: expected the name of a level"));
+    assert!(fault_of("level = 3\n").starts_with("a.toml:1: level: expected the name of a level"));
+    assert!(
+        fault_of("[level]\nbase = 3\n").starts_with("a.toml:2: level.base: expected the name of a level")
+    );
 }
 
 #[test]
@@ -250,7 +253,7 @@ fn a_table_of_another_file_has_its_own_place() {
 #[test]
 fn what_is_shown_reads_back_and_says_where_it_is_from() {
     let text = "steps = 900\n[learner]\ncurriculum = { kind = \"adversarial\", window = 4 }\n[network]\nprevious = true\n";
-    let resolved = resolved(text, &["level.description=a # b", "backend=ndarray"]).unwrap();
+    let resolved = resolved(text, &["level.description=\"a # b\"", "backend=ndarray"]).unwrap();
     let shown = show(&resolved).unwrap();
     assert_eq!(toml::from_str::<RunConfig>(&shown).unwrap(), resolved.config, "{shown}");
     for line in [

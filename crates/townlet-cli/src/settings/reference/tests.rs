@@ -243,7 +243,7 @@ fn mistakes_have_a_line_and_a_guess() {
         ),
         (
             "population:\n\n  gamma: 2\n",
-            "a.yaml:3: population.gamma: learner.discount: expected a number from 0 to 1, found 2.0",
+            "a.yaml:3: population.gamma: learner.discount: expected a number from 0 to 1, found 2",
         ),
         (
             "population:\n  action_dim: 6\n",
