@@ -1,10 +1,12 @@
 //! An error and its causes as one message.
 
+use crate::suggest;
+
 /// The message of an error followed by those of its causes, leaving out a cause whose words the message
-/// before it already holds.
+/// before it already holds. Where a word is misspelt, the message says which was meant.
 pub(crate) fn of(error: &anyhow::Error) -> String {
     let mut message = String::new();
-    for cause in error.chain().map(ToString::to_string) {
+    for cause in error.chain().map(|cause| suggest::plainly(&cause.to_string())) {
         if message.is_empty() {
             message = cause;
         } else if !message.contains(&cause) {

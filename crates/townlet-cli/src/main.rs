@@ -21,20 +21,24 @@ mod run_config;
 mod run_directory;
 mod run_pictures;
 mod run_status;
+mod settings;
 mod shell;
 mod signals;
 mod standard_output;
 mod study_table;
+mod suggest;
 mod survival;
 mod toml_place;
 mod training;
 mod world;
 
 use std::env;
-use std::io::{self, IsTerminal};
+use std::io;
 use std::process::ExitCode;
 
-use clap::Parser;
+use anstream::{AutoStream, ColorChoice};
+use clap::builder::styling::AnsiColor;
+use clap::{CommandFactory, Parser};
 use tracing_subscriber::EnvFilter;
 
 use crate::commands::Command;
@@ -56,10 +60,12 @@ struct Arguments {
 fn main() -> ExitCode {
     let arguments = Arguments::parse();
     start_logging();
-    match arguments.command.run(&mut StandardOutput::new()) {
+    match arguments.command.run(Arguments::command, &mut StandardOutput::new()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("error: {}", error_message::of(&error));
+            // As clap shows its own, and without colour where nobody wants or sees any.
+            let style = AnsiColor::Red.on_default().bold();
+            anstream::eprintln!("{style}error:{style:#} {}", error_message::of(&error));
             ExitCode::FAILURE
         }
     }
@@ -71,7 +77,8 @@ fn start_logging() {
     let wanted = env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty());
     let filter = EnvFilter::builder().parse_lossy(wanted.as_deref().unwrap_or("off,townlet=warn"));
     let log = tracing_subscriber::fmt().with_env_filter(filter);
-    log.with_writer(io::stderr).with_ansi(io::stderr().is_terminal()).init();
+    let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
+    log.with_writer(io::stderr).with_ansi(colours).init();
 }
 
 #[cfg(test)]

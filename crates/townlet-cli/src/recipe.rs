@@ -1,12 +1,11 @@
 //! The recipes that are built in: whole sets of settings with a name.
 
-use std::path::PathBuf;
-
 use clap::ValueEnum;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 /// A set of settings to start from.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, ValueEnum)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema, ValueEnum)]
 #[serde(rename_all = "kebab-case")]
 pub(crate) enum Recipe {
     /// What lets agents survive
@@ -35,10 +34,5 @@ impl Recipe {
             Self::R2d2 => "r2d2",
             Self::Drqn => "drqn",
         }
-    }
-
-    /// What its file is called where something is wrong with it.
-    pub(crate) fn path(self) -> PathBuf {
-        PathBuf::from(format!("{}.toml", self.name()))
     }
 }

@@ -4,10 +4,11 @@
 //! happens. A run directory keeps it, so that a run can be evaluated, or made again, from it alone.
 
 use anyhow::{Context, Result};
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use townlet_drqn::{DrqnConfig, EpsilonSchedule};
-use townlet_env::{Level, Town};
+use townlet_env::Level;
 use townlet_nets::{Backend, QNetworkConfig};
 
 use crate::recipe::Recipe;
@@ -111,7 +112,7 @@ pub(crate) struct EvaluationSchedule {
 }
 
 /// When a run is saved on its way, and what is kept.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct CheckpointSchedule {
     /// After every so many environment steps, counted over all agents, after an evaluation that was the best,
@@ -168,22 +169,15 @@ pub(crate) fn fit(learner: &mut DrqnConfig, agents: usize, budget: Budget, step_
     }
 }
 
-/// The standard network for agents in `level`.
-pub(crate) fn default_network(level: &Level) -> QNetworkConfig {
-    QNetworkConfig::new(level.observation_layout(), Town::ACTION_NAMES.len())
-}
-
 #[cfg(test)]
 mod tests {
+    use townlet_env::Town;
+
     use super::*;
-    use crate::config_file::ConfigFile;
-    use crate::toml_place::TomlText;
 
     fn learner(agents: usize, budget: Budget) -> DrqnConfig {
-        let path = Recipe::Best.path();
-        let text = TomlText { path: &path, text: Recipe::Best.text() };
-        let mut learner = DrqnConfig::default();
-        ConfigFile::parse(text).unwrap().apply_learner(&mut learner).unwrap();
+        let recipe: toml::Table = Recipe::Best.text().parse().unwrap();
+        let mut learner: DrqnConfig = recipe["learner"].clone().try_into().unwrap();
         fit(&mut learner, agents, budget, 500);
         learner
     }
@@ -200,7 +194,7 @@ mod tests {
             evaluation: EvaluationSchedule { every: 70, episodes: 3, until: Some(120.5) },
             checkpoints: CheckpointSchedule { every: 50, keep: 1, replay: false },
             metrics: false,
-            network: default_network(&level),
+            network: QNetworkConfig::new(level.observation_layout(), Town::ACTION_NAMES.len()),
             learner: learner(3, budget),
             level,
         }

@@ -8,6 +8,8 @@ use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
 
+use crate::suggest;
+
 /// A TOML text and the file that it was read from.
 pub(crate) struct TomlText<'a> {
     pub(crate) path: &'a Path,
@@ -22,7 +24,7 @@ impl TomlText<'_> {
     /// The first fault, with the file, the line and the key.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         toml::from_str(self.text).map_err(|error| {
-            let message = error.message().trim_end();
+            let message = suggest::plainly(error.message());
             let path = self.path.display();
             let Some(span) = error.span() else {
                 return anyhow!("{path}: {message}");
@@ -38,11 +40,34 @@ impl TomlText<'_> {
     /// An error about the value of `key`. Where the text has no such key, the innermost table around it
     /// that the text has is pointed at.
     pub(crate) fn fault(&self, key: &str, message: &str) -> anyhow::Error {
+        anyhow!("{}: {key}: {message}", self.place(key))
+    }
+
+    /// The file and the line of `key`, or of the innermost table around it that the text has.
+    pub(crate) fn place(&self, key: &str) -> String {
         let path = self.path.display();
         match self.offset_of(key) {
-            Some(offset) => anyhow!("{path}:{}: {key}: {message}", self.line_of(offset)),
-            None => anyhow!("{path}: {key}: {message}"),
+            Some(offset) => format!("{path}:{}", self.line_of(offset)),
+            None => path.to_string(),
         }
+    }
+
+    /// The key and the span of every value that is no table, in the order of keys.
+    pub(crate) fn leaves(&self) -> Vec<(String, Range<usize>)> {
+        let mut leaves = Vec::new();
+        let mut tables = vec![(String::new(), DeTable::parse_recoverable(self.text).0.into_inner())];
+        while let Some((path, table)) = tables.pop() {
+            for (key, value) in table {
+                let dot = if path.is_empty() { "" } else { "." };
+                let path = format!("{path}{dot}{}", key.get_ref());
+                let span = value.span();
+                match value.into_inner() {
+                    DeValue::Table(table) => tables.push((path, table)),
+                    _ => leaves.push((path, span)),
+                }
+            }
+        }
+        leaves
     }
 
     fn line_of(&self, offset: usize) -> usize {
@@ -52,7 +77,8 @@ impl TomlText<'_> {
     fn offset_of(&self, key: &str) -> Option<usize> {
         let mut found: Option<(usize, usize)> = None;
         self.visit(&mut |path, span| {
-            let around = key.strip_prefix(path).is_some_and(|rest| rest.is_empty() || rest.starts_with('.'));
+            let rest = key.strip_prefix(path);
+            let around = rest.is_some_and(|rest| rest.is_empty() || rest.starts_with(['.', '[']));
             if around && found.is_none_or(|(length, _)| path.len() > length) {
                 found = Some((path.len(), span.start));
             }

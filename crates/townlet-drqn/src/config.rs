@@ -12,6 +12,7 @@ use crate::schedule::{EpsilonSchedule, UpdateSchedule};
 /// [`DrqnConfig::default`] is plain DRQN: one-step targets from a target network that carries its state,
 /// hard copies every 100 updates, mean squared error, Adam.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DrqnConfig {
     /// γ: what a reward one step later is worth now, 0 to 1.
@@ -123,6 +124,7 @@ impl Default for DrqnConfig {
 
 /// Whether the passes of an update carry their recurrent state from step to step.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Memory {
     /// Both passes carry their state: the algorithm.
@@ -136,6 +138,7 @@ pub enum Memory {
 
 /// What the last step of a sequence is trained towards.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum LastStep {
     /// Its reward and the value of the observation after it, like every other step.
@@ -148,6 +151,7 @@ pub enum LastStep {
 
 /// Over which actions a bootstrap maximises.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum BootstrapActions {
     /// Those that the mask of the bootstrapped observation allows.
@@ -159,6 +163,7 @@ pub enum BootstrapActions {
 
 /// Which network chooses the action that a bootstrap values.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum TargetEstimator {
     /// The target network chooses and values (Mnih et al. 2015).
@@ -170,6 +175,7 @@ pub enum TargetEstimator {
 
 /// The error between values and targets, averaged over all valid steps.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Loss {
     /// The squared error.
@@ -181,6 +187,7 @@ pub enum Loss {
 
 /// What a sequence of an update is.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum Sequences {
     /// [`trace_length`](DrqnConfig::trace_length) steps of an episode (Hausknecht and Stone 2015,
@@ -194,6 +201,7 @@ pub enum Sequences {
 
 /// The memory before a sequence and its burn-in.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum StartState {
     /// Zeros, as at an episode's start (Hausknecht and Stone 2015, "Stable Recurrent Updates").
@@ -206,6 +214,7 @@ pub enum StartState {
 
 /// How the sequences of an update are drawn.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
 pub enum Sampling {
     /// Every window is equally likely.
@@ -224,6 +233,7 @@ pub enum Sampling {
 
 /// How the target network follows the online network.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
 pub enum TargetUpdate {
     /// It becomes a copy every [`target_copy_every`](UpdateSchedule::target_copy_every) updates (Mnih et al.
@@ -241,6 +251,7 @@ pub enum TargetUpdate {
 /// What is paid for finding something new. It is added to the world's rewards when sequences are sampled, and
 /// the sum is scaled by [`reward_scale`](DrqnConfig::reward_scale).
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Intrinsic {
     /// Nothing.
@@ -255,6 +266,7 @@ pub enum Intrinsic {
 
 /// Whether an intrinsic reward counts for less and less.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Annealing {
     /// It counts as it is, all the time.

@@ -7,6 +7,7 @@ use serde::{Deserialize, Serialize};
 /// Steps are environment steps counted over all environments, so the amount of learning per experience
 /// does not depend on how many environments run side by side.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct UpdateSchedule {
     /// No update before this many environment steps have been taken.
@@ -41,6 +42,7 @@ impl UpdateSchedule {
 
 /// With which probability an environment takes a random action.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
 pub enum EpsilonSchedule {
     /// Falls on a line from `start` to `end` over the first `steps` environment steps, then stays; the

@@ -12,6 +12,7 @@ use thiserror::Error;
 
 /// A tensor backend that Townlet knows.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "lowercase")]
 pub enum Backend {
     /// burn-flex, the CPU backend; the default.

@@ -10,6 +10,7 @@ use crate::initialise::Initialiser;
 
 /// How a [`QNetwork`](crate::QNetwork) values actions.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum HeadConfig {
     /// A hidden layer, and one output for each action.

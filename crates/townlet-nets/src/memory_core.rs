@@ -12,6 +12,7 @@ use crate::state::QState;
 
 /// What a [`QNetwork`](crate::QNetwork) remembers with.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
 pub enum CoreConfig {
     /// A long short-term memory (Hochreiter and Schmidhuber 1997), as in DRQN (Hausknecht and Stone 2015).

@@ -1,8 +1,11 @@
 //! The commands, one a file.
 
+mod completions;
+mod config;
 mod doctor;
 mod eval;
 mod levels;
+mod man;
 mod plot;
 mod probe;
 mod report;
@@ -17,6 +20,8 @@ use std::io::Write;
 use anyhow::Result;
 use clap::Subcommand;
 
+pub(crate) use self::study::Study;
+
 #[derive(Subcommand)]
 pub(crate) enum Command {
     Train(train::Arguments),
@@ -26,15 +31,19 @@ pub(crate) enum Command {
     Plot(plot::Arguments),
     Report(report::Arguments),
     Study(study::Arguments),
+    Config(config::Arguments),
     Levels(levels::Arguments),
     Probe(probe::Arguments),
     Trace(trace::Arguments),
     Doctor(doctor::Arguments),
+    Completions(completions::Arguments),
+    Man(man::Arguments),
 }
 
 impl Command {
-    /// Runs the command. What was asked for goes to `out`; everything else goes to stderr.
-    pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
+    /// Runs the command. What was asked for goes to `out`; everything else goes to stderr. `program` makes the
+    /// whole command line, for those who describe it.
+    pub(crate) fn run(&self, program: impl Fn() -> clap::Command, out: &mut impl Write) -> Result<()> {
         match self {
             Self::Train(arguments) => arguments.run(out)?,
             Self::Resume(arguments) => arguments.run(out)?,
@@ -43,14 +52,17 @@ impl Command {
             Self::Plot(arguments) => arguments.run(out)?,
             Self::Report(arguments) => arguments.run(out)?,
             Self::Study(arguments) => arguments.run(out)?,
+            Self::Config(arguments) => arguments.run(out)?,
             Self::Levels(arguments) => arguments.run(out)?,
             Self::Probe(arguments) => arguments.run(out)?,
             Self::Trace(arguments) => arguments.run(out)?,
             Self::Doctor(arguments) => arguments.run(out)?,
+            Self::Completions(arguments) => arguments.run(program(), out)?,
+            Self::Man(arguments) => arguments.run(program(), out)?,
         }
         Ok(out.flush()?)
     }
 }
 
 /// The largest seed: the largest integer that a TOML file can hold.
-const MAX_SEED: u64 = i64::MAX as u64;
+pub(crate) const MAX_SEED: u64 = i64::MAX as u64;

@@ -5,13 +5,15 @@ use std::fs;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
+use std::rc::Rc;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::thread;
 
 use anyhow::{Context, Result, bail, ensure};
 use clap::{Args, value_parser};
-use serde::Deserialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use toml::Table;
 use townlet_metrics::plot::{Group, Over, Series, learning_curves};
@@ -20,6 +22,7 @@ use townlet_metrics::{Metrics, Recorder};
 use crate::config_file::overlay;
 use crate::recipe::Recipe;
 use crate::replace_file::replace;
+use crate::settings::{self, SourceFile, settings_table};
 use crate::study_table::{ArmResults, Results};
 use crate::toml_place::TomlText;
 
@@ -53,30 +56,39 @@ pub(crate) struct Arguments {
 }
 
 /// What a study file holds.
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-struct Study {
+pub(crate) struct Study {
+    /// What the study is called: letters, digits, - and _.
     name: String,
+    /// A built-in level, or the path of a level file.
     #[serde(default = "default_level")]
     level: String,
+    /// The settings that all arms start from.
     #[serde(default)]
     recipe: Recipe,
+    /// Of each arm, one run for each seed.
     seeds: Vec<u64>,
     /// Of each run. One thread each is the most work done on the whole.
     #[serde(default = "one")]
     threads: usize,
+    /// How each run is evaluated in the end.
     #[serde(default)]
     evaluation: Evaluation,
     /// What all arms have, as in a `--config` file.
     #[serde(default)]
+    #[schemars(schema_with = "settings_table")]
     settings: Table,
+    /// The arms; the others are compared with the first.
     arms: Vec<Arm>,
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Serialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 struct Evaluation {
+    /// How many episodes are played.
     episodes: u32,
+    /// How often agents explore meanwhile, 0 to 1; one evaluation for each.
     epsilons: Vec<f64>,
 }
 
@@ -86,12 +98,14 @@ impl Default for Evaluation {
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 struct Arm {
+    /// What the arm is called: letters, digits, - and _.
     name: String,
     /// What this arm alone has, as in a `--config` file.
     #[serde(default)]
+    #[schemars(schema_with = "settings_table")]
     settings: Table,
 }
 
@@ -119,11 +133,7 @@ struct Job<'a> {
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
-        let text = fs::read_to_string(&self.study)
-            .with_context(|| format!("cannot read the study {}", self.study.display()))?;
-        let text = TomlText { path: &self.study, text: &text };
-        let study: Study = text.parse()?;
-        study.check(&text)?;
+        let study = Study::read(&self.study)?;
         let folder = self.out.clone().unwrap_or_else(|| Path::new("studies").join(&study.name));
         fs::create_dir_all(&folder).with_context(|| format!("cannot make {}", folder.display()))?;
         let runner = Runner { study: &study, folder: &folder, program: env::current_exe()? };
@@ -158,6 +168,59 @@ impl Arguments {
 }
 
 impl Study {
+    /// Reads a study file.
+    ///
+    /// # Errors
+    ///
+    /// Where it cannot be read, or anything in it is wrong, also in the settings of an arm: with file, line and
+    /// key.
+    pub(crate) fn read(path: &Path) -> Result<Self> {
+        let text =
+            fs::read_to_string(path).with_context(|| format!("cannot read the study {}", path.display()))?;
+        let file = Rc::new(SourceFile { path: path.to_path_buf(), text });
+        let study: Self = file.toml().parse()?;
+        study.check(&file.toml())?;
+        study.check_settings(&file)?;
+        Ok(study)
+    }
+
+    pub(crate) fn num_arms(&self) -> usize {
+        self.arms.len()
+    }
+
+    pub(crate) fn num_seeds(&self) -> usize {
+        self.seeds.len()
+    }
+
+    /// Resolves the settings of every arm as its runs will.
+    fn check_settings(&self, file: &Rc<SourceFile>) -> Result<()> {
+        let mut own = Table::new();
+        own.insert("level".to_owned(), self.level.clone().into());
+        own.insert("recipe".to_owned(), self.recipe.name().into());
+        for (index, arm) in self.arms.iter().enumerate() {
+            let at = format!("arms[{index}].settings");
+            for (at, table) in [("settings", &self.settings), (&at, &arm.settings)] {
+                let names_level =
+                    table.get("level").is_some_and(|level| level.get("base").is_some() || level.is_str());
+                let above = [
+                    ("recipe", table.contains_key("recipe")),
+                    ("level", names_level),
+                    ("seed", table.contains_key("seed")),
+                ];
+                if let Some((key, _)) = above.into_iter().find(|(_, said)| *said) {
+                    let key = format!("{at}.{key}");
+                    return Err(file.toml().fault(&key, "belongs to the study, at the top of the file"));
+                }
+            }
+            settings::resolve(vec![
+                settings::within(Rc::clone(file), "", own.clone())?,
+                settings::within(Rc::clone(file), "settings", self.settings.clone())?,
+                settings::within(Rc::clone(file), &at, arm.settings.clone())?,
+            ])?;
+        }
+        Ok(())
+    }
+
     fn check(&self, text: &TomlText<'_>) -> Result<()> {
         let named = |name: &str| {
             !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))

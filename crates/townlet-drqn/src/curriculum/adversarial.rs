@@ -15,6 +15,7 @@ use crate::evaluate::EpisodeOutcome;
 /// last two stages activate every meter of the town, so that the last is the level itself (there, health and
 /// fitness are in none); and see [`reward_progress`](Self::reward_progress).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AdversarialConfig {
     /// The stages, from the easiest. Every agent starts in the first.
@@ -39,6 +40,7 @@ pub struct AdversarialConfig {
 
 /// Whether rewards decide about a move.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RewardProgress {
     /// Survival decides.

@@ -70,6 +70,7 @@ pub struct StageChange {
 
 /// Which curriculum is followed.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum CurriculumConfig {
     /// None: the world is left as it is.

@@ -5,6 +5,7 @@ use townlet_env::{RewardMode, Stage};
 
 /// The one stage of a [`StaticCurriculum`].
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct StaticConfig {
     /// The stage of every agent.

@@ -10,6 +10,7 @@ use crate::config_error::{ConfigError, POSITIVE, check};
 ///
 /// Rule and numbers are those of the reference implementation that Townlet re-imagines.
 #[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct AnnealingConfig {
     /// What the intrinsic reward is multiplied by at first.

@@ -14,6 +14,7 @@ const MAX_COUNTERS: usize = 1 << 28;
 
 /// How novelty is counted and what it is worth.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct CountNoveltyConfig {
     /// β: what the first visit is worth, in the units of the world's rewards. Bellemare et al. 2016 take 0.05

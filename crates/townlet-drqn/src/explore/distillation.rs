@@ -24,6 +24,7 @@ const MAX_SIZE: usize = 16_384;
 
 /// How novelty is learned and what it is worth (Burda et al. 2018).
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, default)]
 pub struct DistillationConfig {
     /// What novelty counts in the units of the world's rewards: one that has been divided by the standard

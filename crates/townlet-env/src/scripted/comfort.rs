@@ -4,10 +4,10 @@ use super::model::{Body, Flow, Meters, Model};
 use crate::{Level, MAX_METERS};
 
 /// How much worse a low terminal meter is than any other that is as low.
-const TERMINAL_WEIGHT: f32 = 4.0;
+const TERMINAL_WEIGHT: f32 = 2.0;
 
-/// How often an agent could cross the grid in what counts as a short time.
-const CROSSINGS: f32 = 8.0;
+/// How often an agent could cross the grid, from corner to corner, in what counts as a short time.
+const CROSSINGS: f32 = 20.0;
 
 /// What an agent's meters are worth to it.
 ///
@@ -34,13 +34,12 @@ impl Comfort {
             *rate = depletion + cost;
         }
         if level.money.is_some() {
-            rates[model.money] += par("P_SPEND", 1.0) * spending(model, &rates);
+            rates[model.money] += spending(model, &rates);
         }
-        let short_time =
-            par("P_RES", CROSSINGS) * (f32::from(level.grid.width) + f32::from(level.grid.height));
+        let short_time = CROSSINGS * (f32::from(level.grid.width) + f32::from(level.grid.height));
         let in_short_time = |flow: &Flow| Flow { rate: short_time * flow.rate, ..*flow };
         Self {
-            num_meters: model.num_meters.next_multiple_of(8),
+            num_meters: model.num_meters,
             weights: weights(level, model, &rates),
             needs: rates.map(|rate| short_time * rate),
             modulations: model.modulations.iter().map(in_short_time).collect(),
@@ -48,9 +47,9 @@ impl Comfort {
         }
     }
 
-    /// What crossing the grid takes from a meter while all others are full.
-    pub(super) fn for_a_crossing(&self, meter: usize) -> f32 {
-        self.needs[meter] / CROSSINGS
+    /// What crossing the grid there and back takes from a meter while all others are full.
+    pub(super) fn for_a_round_trip(&self, meter: usize) -> f32 {
+        2.0 * self.needs[meter] / CROSSINGS
     }
 
     /// Minus the sum of all hardships, so that 0 is the best.
@@ -112,14 +111,10 @@ fn weights(level: &Level, model: &Model, rates: &Meters) -> Meters {
     let worst = harm.iter().copied().fold(f32::MIN_POSITIVE, f32::max);
     let mut weights = harm.map(|harm| (harm / worst).clamp(0.0, 1.0));
     if level.money.is_some() {
-        weights[model.money] = par("P_MON", 1.0);
+        weights[model.money] = 1.0;
     }
     for &meter in &model.terminal {
-        weights[meter] = par("P_TERM", TERMINAL_WEIGHT);
+        weights[meter] = TERMINAL_WEIGHT;
     }
     weights
-}
-
-pub(super) fn par(name: &str, default: f32) -> f32 {
-    std::env::var(name).map_or(default, |text| text.parse().unwrap())
 }

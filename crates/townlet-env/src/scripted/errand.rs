@@ -7,8 +7,9 @@ use super::model::{Body, Model};
 const MOST_TICKS: u8 = 16;
 /// How many steps an agent waits for a place to open.
 const MOST_WAITING: u32 = 12;
-/// How many of the best errands are looked at together with the one after it.
-const LOOKED_INTO: usize = 3;
+/// How many of the best errands are looked at together with the one after it, where the agent can go on after
+/// any of the pairs. All are, where it cannot.
+const LOOKED_INTO: usize = 2;
 
 /// A way to a place, and a number of ticks there.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -72,7 +73,10 @@ impl Planner {
 
         let mut best = None;
         let mut most = (false, f32::NEG_INFINITY);
-        for first in prospects.iter().take(super::comfort::par("P_LOOK", LOOKED_INTO as f32) as usize) {
+        for (index, first) in prospects.iter().enumerate() {
+            if index >= LOOKED_INTO && most.0 {
+                break;
+            }
             for place in places.clone() {
                 let way = distance(Some(first.errand.place), place);
                 let Some(second) = self.foresee(&first.body, first.steps, place, way) else { continue };
@@ -134,11 +138,11 @@ impl Planner {
     }
 
     /// Whether the agent can still do something about each of its terminal meters: get to a place where it rises,
-    /// be served, and be off again with enough to cross the grid.
+    /// be served, and be off again with enough to cross the grid there and back.
     fn can_go_on(&self, body: &Body, distance: impl Fn(usize) -> u32) -> bool {
         let Self { model, comfort, .. } = self;
         model.terminal.iter().all(|&meter| {
-            let enough = comfort.for_a_crossing(meter);
+            let enough = comfort.for_a_round_trip(meter);
             (0..model.places.len()).any(|place| {
                 let gain = model.places[place].gain(meter);
                 if gain <= 0.0 || gain + body.meters[meter] < enough {

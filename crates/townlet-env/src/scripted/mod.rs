@@ -96,9 +96,10 @@ impl ScriptedAgent {
             plan.errand.ticks -= 1;
             Town::INTERACT
         } else if self.planner.model.places[plan.errand.place].is_open(town.hours()[agent]) {
-            // It lacks the money that was foreseen: somebody changed its state.
+            // It has less money than was foreseen, because it is in a stage, or was put elsewhere. A new plan then.
             return walk_about();
         } else {
+            // It waits for the place to open.
             walk_about()
         };
         plan.when = (episode, step + 1);

@@ -1,0 +1,119 @@
+//! JSON schemas of the files that the program reads, for editors.
+
+use anyhow::Result;
+use clap::ValueEnum;
+use schemars::generate::SchemaSettings;
+use schemars::{Schema, SchemaGenerator, json_schema};
+use serde_json::{Map, Value};
+use townlet_env::Level;
+
+use super::document::Document;
+use crate::commands::Study;
+
+/// A kind of file that has a schema.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
+pub(crate) enum SchemaKind {
+    /// Files for --config
+    #[default]
+    Config,
+    /// Level files
+    Level,
+    /// Study files
+    Study,
+}
+
+/// The JSON schema (draft 2020-12) of a kind of file.
+///
+/// # Errors
+///
+/// Never in practice: every schema can be written as JSON.
+pub(crate) fn schema(kind: SchemaKind) -> Result<String> {
+    let generator = SchemaSettings::draft2020_12().into_generator();
+    let (schema, title) = match kind {
+        SchemaKind::Config => (generator.into_root_schema_for::<Document>(), "Townlet settings"),
+        SchemaKind::Level => (generator.into_root_schema_for::<Level>(), "Townlet level"),
+        SchemaKind::Study => (generator.into_root_schema_for::<Study>(), "Townlet study"),
+    };
+    let mut schema = schema.to_value();
+    schema["title"] = Value::from(title);
+    plain_descriptions(&mut schema);
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
+}
+
+/// What may stand under `level`: a name, or the keys of a level file, all of which may be left out.
+pub(super) fn level_settings(generator: &mut SchemaGenerator) -> Schema {
+    // Its parts are described once, under their own names.
+    let level = <Level as schemars::JsonSchema>::json_schema(generator);
+    let mut changes = level.to_value();
+    if let Some(changes) = changes.as_object_mut() {
+        changes.remove("required");
+        let properties = changes.entry("properties").or_insert_with(|| Value::Object(Map::new()));
+        if let Some(properties) = properties.as_object_mut() {
+            let base = json_schema!({
+                "description": "The built-in level or the level file to change.",
+                "type": "string",
+            });
+            properties.insert("base".to_owned(), base.to_value());
+            // A level that is changed keeps what it has.
+            for property in properties.values_mut().filter_map(Value::as_object_mut) {
+                property.remove("default");
+            }
+        }
+    }
+    json_schema!({
+        "description": "The world: a built-in level or a level file by its path; or a table with that as `base`, \
+                        and whatever of the level is changed.",
+        "anyOf": [{ "type": "string" }, changes],
+    })
+}
+
+/// What may stand in a table of settings of a study: a `--config` file, as a part of another one.
+pub(crate) fn settings_table(generator: &mut SchemaGenerator) -> Schema {
+    generator.subschema_for::<Document>()
+}
+
+/// Takes the targets out of the links in all descriptions: editors show them as they are.
+fn plain_descriptions(value: &mut Value) {
+    match value {
+        Value::Object(object) => {
+            for (key, value) in object {
+                match value {
+                    Value::String(text) if key == "description" => *text = without_links(text),
+                    value => plain_descriptions(value),
+                }
+            }
+        }
+        Value::Array(values) => values.iter_mut().for_each(plain_descriptions),
+        _ => {}
+    }
+}
+
+/// `[text](target)` and ``[`text`]`` without brackets and target.
+fn without_links(text: &str) -> String {
+    let mut plain = String::new();
+    let mut rest = text;
+    while let Some(start) = rest.find("[`") {
+        let link = &rest[start + 1..];
+        let Some(end) = link.find("`]") else { break };
+        plain += &rest[..start];
+        plain += &link[..=end];
+        rest = &link[end + 2..];
+        if rest.starts_with('(')
+            && let Some(close) = rest.find(')')
+        {
+            rest = &rest[close + 1..];
+        }
+    }
+    plain + rest
+}
+
+#[cfg(test)]
+mod tests {
+    use super::without_links;
+
+    #[test]
+    fn links_lose_their_targets() {
+        let text = "At most [`trace_length`](Self::trace_length), see [`Stage`] and [0, 1]; [`open";
+        assert_eq!(without_links(text), "At most `trace_length`, see `Stage` and [0, 1]; [`open");
+    }
+}

@@ -1,0 +1,274 @@
+//! What layers come to, and what is said of those that are wrong.
+
+use std::path::PathBuf;
+use std::rc::Rc;
+
+use townlet_drqn::{DrqnConfig, EpsilonSchedule};
+
+use super::*;
+
+/// What a file `a.toml` with this text says.
+fn file(text: &str) -> Result<Said> {
+    let file = SourceFile { path: PathBuf::from("a.toml"), text: text.to_owned() };
+    let table = file.toml().parse()?;
+    within(Rc::new(file), "", table)
+}
+
+fn resolved(text: &str, sets: &[&str]) -> Result<Resolved> {
+    let mut said = vec![file(text)?];
+    for set in sets {
+        said.push(Said::new(set::layer(set)?)?);
+    }
+    resolve(said)
+}
+
+fn learner(text: &str, sets: &[&str]) -> DrqnConfig {
+    resolved(text, sets).unwrap().config.learner
+}
+
+fn fault_of(text: &str) -> String {
+    resolved(text, &[]).err().unwrap().to_string()
+}
+
+fn fault_of_set(set: &str) -> String {
+    resolved("", &[set]).err().unwrap().to_string()
+}
+
+#[test]
+fn what_is_left_out_stays() {
+    let Resolved { config, .. } = resolved("", &[]).unwrap();
+    assert_eq!((config.network.hidden, config.agents), (256, 64));
+    assert_eq!((config.recipe, config.level.name.as_str()), (Recipe::Best, "pomdp"));
+    let mut expected = config.learner;
+
+    let text = "[learner]\nbatch_size = 4\n[learner.schedule]\nupdate_every = 8\n[network]\nhidden = 16\n";
+    let Resolved { config, .. } = resolved(text, &[]).unwrap();
+    assert_eq!((config.network.hidden, config.network.head_features), (16, 128));
+    expected.batch_size = 4;
+    expected.schedule.update_every = 8;
+    assert_eq!(config.learner, expected);
+}
+
+#[test]
+fn the_last_word_holds() {
+    let text = "seed = 3\nepisodes = 5\n[learner]\ndiscount = 0.9\nn_step = 2\n";
+    let Resolved { config, layers, .. } =
+        resolved(text, &["learner.discount=0.8", "learner.discount=0.7", "recipe=drqn"]).unwrap();
+    assert_eq!((config.learner.discount, config.learner.n_step, config.seed), (0.7, 2, 3));
+    assert_eq!((config.recipe, config.agents), (Recipe::Drqn, 1));
+    assert_eq!(config.budget, Budget::Episodes(5), "the recipe's steps are taken back");
+    let from = |key: &str| layers.origin(key).describe(key);
+    assert_eq!(from("learner.discount"), "--set");
+    assert_eq!(from("learner.n_step"), "a.toml:5");
+    assert_eq!(from("learner.batch_size"), "recipe drqn");
+    assert_eq!(from("learner.adam_epsilon"), "default");
+    assert_eq!(from("level.step_limit"), "level pomdp");
+}
+
+#[test]
+fn a_kind_is_replaced_as_a_whole_or_changed_in_part() {
+    let text = "[learner]\nepsilon = { kind = \"linear\", start = 1, end = 0.1, steps = 10 }\n";
+    assert_eq!(learner(text, &[]).epsilon, EpsilonSchedule::Linear { start: 1.0, end: 0.1, steps: 10 });
+    let part = learner(text, &["learner.epsilon.steps=20"]).epsilon;
+    assert_eq!(part, EpsilonSchedule::Linear { start: 1.0, end: 0.1, steps: 20 });
+}
+
+#[test]
+fn recipes_are_fitted_to_the_run_and_files_are_not() {
+    let short = resolved("steps = 600\nagents = 4\n", &[]).unwrap();
+    assert_eq!(
+        (short.config.learner.replay_capacity, short.config.learner.schedule.learning_starts),
+        (604, 150)
+    );
+    assert_eq!(short.layers.origin("learner.replay_capacity").describe(""), "fitted to the run");
+    assert_eq!(short.layers.origin("learner.schedule.update_every").describe(""), "recipe best");
+    let own = learner("steps = 600\n[learner]\nreplay_capacity = 5000\n", &[]);
+    assert_eq!(own.replay_capacity, 5_000);
+    let alone = learner("agents = 1\n", &[]);
+    assert!(matches!(alone.epsilon, EpsilonSchedule::Linear { .. }), "a ladder has one rung for one agent");
+}
+
+#[test]
+fn a_level_is_named_and_changed() {
+    let text = "level = \"temporal\"\n[learner]\nn_step = 2\n";
+    let Resolved { config, .. } = resolved(text, &["level.step_limit=300", "level.vision_range=1"]).unwrap();
+    assert_eq!((config.level.name.as_str(), config.level.step_limit), ("temporal", 300));
+    assert_eq!(config.network.layout.window_side(), Some(3), "the network sees what the level shows");
+    let table = resolved("[level]\nbase = \"full\"\nstep_limit = 20\n", &[]).unwrap().config.level;
+    assert_eq!((table.name.as_str(), table.step_limit), ("full", 20));
+
+    assert_eq!(
+        fault_of("[level]\nstep_limt = 3\n"),
+        "a.toml:2: level.step_limt: unknown field `step_limt`; did you mean `step_limit`?"
+    );
+    assert_eq!(
+        fault_of("[level]\nstep_limit = 0\n"),
+        "a.toml:2: level.step_limit: expected 1 to 1000000 steps, found 0"
+    );
+    let small = fault_of("\n[level]\ngrid = [6, 6]\n");
+    let expected = "a.toml:3: level.grid: [6, 6] does not fit the level: level.affordances";
+    assert!(small.starts_with(expected) && small.contains("lies off the 6 x 6 grid"), "{small}");
+    let unknown = format!("{:#}", resolved("level = \"moon\"\n", &[]).err().unwrap());
+    assert!(unknown.starts_with("a.toml:1: level: there is no built-in level `moon`"), "{unknown}");
+    assert!(fault_of("level = 3\n").starts_with("a.toml:1: level: expected the name of a level"));
+    assert!(
+        fault_of("[level]\nbase = 3\n").starts_with("a.toml:2: level.base: expected the name of a level")
+    );
+}
+
+#[test]
+fn sizes_have_limits() {
+    for (text, expected) in [
+        (
+            "[learner]\nreplay_capacity = 1000000000000\n",
+            "a.toml:2: learner.replay_capacity: expected at most 100000000, found 1000000000000",
+        ),
+        ("agents = 0\n", "a.toml:1: agents: expected 1 to 65536, found 0"),
+        ("steps = 0\n", "a.toml:1: steps: expected at least 1, found 0"),
+        ("episodes = 0\n", "a.toml:1: episodes: expected at least 1, found 0"),
+        ("[evaluation]\nepisodes = 0\n", "a.toml:2: evaluation.episodes: expected 1 to 100000, found 0"),
+        ("[network]\nhidden = 0\n", "a.toml:2: network.hidden: expected 1 to 16384, found 0"),
+        (
+            "[network]\nvision_channels = [1, 0]\n",
+            "a.toml:2: network.vision_channels: expected 1 to 16384, found 0",
+        ),
+    ] {
+        assert_eq!(fault_of(text), expected);
+    }
+    let frames = fault_of("[network]\ncore = { kind = \"frames\", count = 1 }\n");
+    let expected = "a.toml:2: network.core.count: expected 2 to 64 frames, found 1";
+    assert!(frames.starts_with(expected), "{frames}");
+    let both = fault_of("steps = 1\nepisodes = 1\n");
+    assert!(both.starts_with("a.toml:2: episodes: ") && both.ends_with("found both"), "{both}");
+}
+
+#[test]
+fn mistakes_in_files_have_a_place() {
+    for (text, expected) in [
+        (
+            "[learner]\n\nlerning_rate = 1.0\n",
+            "a.toml:3: learner.lerning_rate: unknown field `lerning_rate`; did you mean `learning_rate`?",
+        ),
+        ("[lerner]\n", "a.toml:1: lerner: unknown field `lerner`; did you mean `learner`?"),
+        (
+            "learning_rate = 1e-3\n",
+            "a.toml:1: learning_rate: unknown field `learning_rate`; did you mean `learner.learning_rate`?",
+        ),
+        (
+            "[learner]\n[learner.epsilon]\nkind = \"ladder\"\nbse = 0.5\nexponent = 4\n",
+            "a.toml:4: learner.epsilon.bse: unknown field `bse`; did you mean `base`?",
+        ),
+        (
+            "[learner]\nepsilon = { kind = \"lader\" }\n",
+            "a.toml:2: learner.epsilon.kind: unknown variant `lader`; did you mean `ladder`?",
+        ),
+        (
+            "[learner]\nn_step = 1\ndiscount = 1.5\n",
+            "a.toml:3: learner.discount: expected a number from 0 to 1, found 1.5",
+        ),
+        (
+            "[learner]\nbatch_size = \"two\"\n",
+            "a.toml:2: learner.batch_size: invalid type: string \"two\", expected a whole number of 0 or more",
+        ),
+        ("recipe = \"bst\"\n", "a.toml:1: recipe: unknown variant `bst`; did you mean `best`?"),
+    ] {
+        assert_eq!(fault_of(text), expected);
+    }
+    let layers = fault_of("[network]\nlayers = 2\n");
+    assert!(
+        layers.starts_with("a.toml:2: network.layers: unknown field `layers`, expected one of"),
+        "{layers}"
+    );
+    let text = fault_of("[network\n");
+    assert!(text.starts_with("a.toml:1: "), "{text}");
+}
+
+#[test]
+fn mistakes_in_sets_name_the_flag() {
+    for (set, expected) in [
+        (
+            "learner.lerning_rate=1",
+            "--set learner.lerning_rate=1: learner.lerning_rate: unknown field `lerning_rate`; did you mean \
+             `learning_rate`?",
+        ),
+        (
+            "learner.discount=2",
+            "--set learner.discount=2: learner.discount: expected a number from 0 to 1, found 2",
+        ),
+        (
+            "network.core=gru",
+            "--set network.core=gru: network.core: invalid type: string \"gru\", expected a table with a kind, \
+             such as { kind = \"gru\" }",
+        ),
+        (
+            "learner.batch_size=-1",
+            "--set learner.batch_size=-1: learner.batch_size: invalid value: integer `-1`, expected a whole \
+             number of 0 or more",
+        ),
+        (
+            "learner.epsilon.steps=4",
+            "--set learner.epsilon.steps=4: learner.epsilon.steps: unknown field `steps`, expected `base` or \
+             `exponent`",
+        ),
+    ] {
+        assert_eq!(fault_of_set(set), expected);
+    }
+}
+
+#[test]
+fn a_value_that_is_wrong_only_beside_another_says_where_both_are_from() {
+    assert_eq!(
+        fault_of("[learner]\ntrace_length = 4\n"),
+        "a.toml:2: learner.period: expected 1 to trace_length, found 10; learner.trace_length is 4 (a.toml:2), \
+         learner.period is 10 (recipe best)"
+    );
+    let set = fault_of_set("learner.trace_length=4");
+    assert!(
+        set.starts_with("--set learner.trace_length=4: learner.period: expected 1 to trace_length"),
+        "{set}"
+    );
+    let period = fault_of("[learner]\nperiod = 30\n");
+    assert_eq!(
+        period,
+        "a.toml:2: learner.period: expected 1 to trace_length, found 30; learner.trace_length is 20 (recipe best)"
+    );
+    let whole = fault_of("[learner]\nsequences = \"whole-episodes\"\n");
+    assert!(
+        whole.starts_with("a.toml:2: learner.start_state: expected zero") && whole.contains("recipe best"),
+        "{whole}"
+    );
+}
+
+#[test]
+fn a_table_of_another_file_has_its_own_place() {
+    let text = "name = \"s\"\n[settings]\nagents = 2\n[[arms]]\nsettings = { learner = { discount = 3 } }\n";
+    let file = Rc::new(SourceFile { path: PathBuf::from("s.toml"), text: text.to_owned() });
+    let table: Table = file.toml().parse().unwrap();
+    let arm = table["arms"][0]["settings"].as_table().unwrap().clone();
+    let said = within(Rc::clone(&file), "arms[0].settings", arm).unwrap();
+    let fault = resolve(vec![said]).err().unwrap().to_string();
+    assert_eq!(fault, "s.toml:5: arms[0].settings.learner.discount: expected a number from 0 to 1, found 3");
+}
+
+#[test]
+fn what_is_shown_reads_back_and_says_where_it_is_from() {
+    let text = "steps = 900\n[learner]\ncurriculum = { kind = \"adversarial\", window = 4 }\n[network]\nprevious = true\n";
+    let resolved = resolved(text, &["level.description=\"a # b\"", "backend=ndarray"]).unwrap();
+    let shown = show(&resolved).unwrap();
+    assert_eq!(toml::from_str::<RunConfig>(&shown).unwrap(), resolved.config, "{shown}");
+    for line in [
+        "recipe = \"best\"  # default",
+        "backend = \"ndarray\"  # --set",
+        "steps = 900  # a.toml:1",
+        "discount = 0.995  # recipe best",
+        "learning_starts = 225  # fitted to the run",
+        "window = 4  # a.toml:3",
+        "temperature = 1.0  # default",
+        "description = \"a # b\"  # --set",
+        "vision_channels = [16, 32]  # default",
+        "[[network.layout]]  # what agents see in the level",
+        "[[level.affordances]]  # level pomdp",
+    ] {
+        assert!(shown.lines().any(|shown| shown == line), "{line} is not in\n{shown}");
+    }
+}
