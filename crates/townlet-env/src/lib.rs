@@ -5,6 +5,7 @@ mod level;
 mod observation_layout;
 mod previous_inputs;
 pub mod probes;
+mod snapshot;
 mod stage;
 mod streams;
 mod town;
@@ -17,8 +18,9 @@ pub use level::{
     Modulation, Observability, Reward, ShapedReward,
 };
 pub use observation_layout::{Feature, ObservationLayout, ObservationLayoutBuilder};
-pub use previous_inputs::PreviousInputs;
+pub use previous_inputs::{PreviousInputs, PreviousInputsState};
+pub use snapshot::{RestoreError, Snapshot};
 pub use stage::{RewardMode, Stage, StageError};
 pub use streams::stream;
-pub use town::{AgentState, MeterSet, Town, TownError};
+pub use town::{AgentState, MeterSet, Town, TownError, TownState};
 pub use vector_env::{Action, Step, StepError, VectorEnv};

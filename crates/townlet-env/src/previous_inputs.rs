@@ -2,7 +2,11 @@
 
 use std::ops::Range;
 
-use crate::{Action, ObservationLayout, Stage, StageError, Step, StepError, VectorEnv};
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    Action, ObservationLayout, RestoreError, Snapshot, Stage, StageError, Step, StepError, VectorEnv,
+};
 
 /// A world whose observations also hold the action before them, one-hot, and the reward it was paid, times a
 /// scale.
@@ -179,6 +183,94 @@ impl<E: VectorEnv> VectorEnv for PreviousInputs<E> {
 
     fn set_stage(&mut self, env: usize, stage: &Stage) -> Result<(), StageError> {
         self.inner.set_stage(env, stage)
+    }
+}
+
+/// The state of a [`PreviousInputs`]: that of the world inside, and what its observations have in addition.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct PreviousInputsState<S> {
+    inner: S,
+    previous: Option<Previous>,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Previous {
+    reward_scale: f32,
+    /// The previous action, none at the start of an episode, `[num_envs]`.
+    actions: Vec<Option<Action>>,
+    /// The previous reward times the scale, `[num_envs]`.
+    rewards: Vec<f32>,
+}
+
+impl<E: VectorEnv + Snapshot> Snapshot for PreviousInputs<E> {
+    type State = PreviousInputsState<E::State>;
+
+    fn snapshot(&self) -> Self::State {
+        let previous = self.appended.as_ref().map(|appended| {
+            let rows = appended.observations.chunks_exact(appended.layout.len());
+            let inputs = rows.map(|row| {
+                let (&reward, row) = row.split_last().expect("a row ends with the previous reward");
+                let actions = &row[row.len() - self.num_actions()..];
+                (actions.iter().position(|&taken| taken == 1.0).map(|action| action as Action), reward)
+            });
+            let (actions, rewards) = inputs.unzip();
+            Previous { reward_scale: appended.reward_scale, actions, rewards }
+        });
+        PreviousInputsState { inner: self.inner.snapshot(), previous }
+    }
+
+    fn restore(&mut self, state: Self::State) -> Result<(), RestoreError> {
+        let name =
+            |shown| if shown { "a world with previous inputs" } else { "a world without previous inputs" };
+        let (appended, previous) = match (&mut self.appended, state.previous) {
+            (None, None) => return self.inner.restore(state.inner),
+            (Some(appended), Some(previous)) => (appended, previous),
+            (appended, previous) => {
+                return Err(RestoreError::OtherWorld {
+                    expected: name(appended.is_some()).to_owned(),
+                    found: name(previous.is_some()).to_owned(),
+                });
+            }
+        };
+        previous.check(appended.reward_scale, self.inner.num_envs(), self.inner.num_actions())?;
+        self.inner.restore(state.inner)?;
+
+        let features = appended.layout.len() - self.inner.num_actions() - 1;
+        let inputs = previous.actions.into_iter().zip(previous.rewards).enumerate();
+        for (env, (action, reward)) in inputs {
+            let row = appended.row(env);
+            let seen = &self.inner.observations()[env * features..][..features];
+            write(&mut appended.observations[row], seen, action.map(|action| (action, reward)));
+        }
+        Ok(())
+    }
+}
+
+impl Previous {
+    fn check(&self, reward_scale: f32, num_envs: usize, num_actions: usize) -> Result<(), RestoreError> {
+        if self.reward_scale != reward_scale {
+            return Err(RestoreError::OtherRules {
+                key: "reward_scale".to_owned(),
+                expected: reward_scale.to_string(),
+                found: self.reward_scale.to_string(),
+            });
+        }
+        if self.actions.len() != num_envs {
+            return Err(RestoreError::NumEnvs { expected: num_envs, found: self.actions.len() });
+        }
+        RestoreError::check_length("previous.rewards", num_envs, self.rewards.len())?;
+        let unknown =
+            |action: &Option<Action>| action.is_some_and(|action| usize::from(action) >= num_actions);
+        match self.actions.iter().position(unknown) {
+            None => Ok(()),
+            Some(env) => Err(RestoreError::invalid(
+                "previous.actions",
+                env,
+                &format!("expected an action from 0 to {}", num_actions - 1),
+            )),
+        }
     }
 }
 

@@ -1,6 +1,7 @@
 //! Three states whose values are known exactly.
 
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Probe};
 use crate::Action;
@@ -41,11 +42,11 @@ use crate::Action;
 /// assert_eq!(Chain::value(0, 1, 0.5), -1.5);
 /// # Ok::<(), townlet_env::StepError>(())
 /// ```
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Chain;
 
 /// One episode of [`Chain`]: the state it is in, 0 to 2.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ChainEpisode {
     state: u8,
 }
@@ -96,6 +97,10 @@ impl Probe for Chain {
     fn step(&self, episode: &mut ChainEpisode, action: Action) -> Outcome {
         episode.state += action;
         if episode.state == 2 { Outcome::terminated(-1.0) } else { Outcome::ongoing(-1.0) }
+    }
+
+    fn is_possible(&self, episode: &ChainEpisode) -> bool {
+        episode.state < 2
     }
 
     fn optimal_return(&self) -> f32 {

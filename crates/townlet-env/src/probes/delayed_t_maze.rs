@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Probe};
 use crate::Action;
@@ -48,14 +49,14 @@ use crate::Action;
 /// assert_eq!((end.rewards[0], end.terminated[0]), (1.0, true));
 /// # Ok::<(), townlet_env::StepError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelayedTMaze {
     corridor: u32,
     delay: u32,
 }
 
 /// One episode of [`DelayedTMaze`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct DelayedTMazeEpisode {
     goal: bool,
     /// The arm, once it is chosen.
@@ -135,6 +136,10 @@ impl Probe for DelayedTMaze {
         } else {
             Outcome::terminated(sign(episode.arm == Some(episode.goal)))
         }
+    }
+
+    fn is_possible(&self, episode: &DelayedTMazeEpisode) -> bool {
+        episode.time < self.episode_steps() && episode.arm.is_some() == (episode.time > self.junction_time())
     }
 
     fn optimal_return(&self) -> f32 {

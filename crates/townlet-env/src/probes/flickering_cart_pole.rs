@@ -4,6 +4,7 @@ use std::array;
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Probe};
 use crate::{Action, stream};
@@ -52,13 +53,13 @@ use crate::{Action, stream};
 /// assert!((450..550).contains(&blank));
 /// # Ok::<(), townlet_env::StepError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FlickeringCartPole {
     flicker: f64,
 }
 
 /// One episode of [`FlickeringCartPole`].
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 pub struct FlickeringCartPoleEpisode {
     motion: Motion,
     steps: u32,
@@ -66,7 +67,7 @@ pub struct FlickeringCartPoleEpisode {
 }
 
 /// The state of cart and pole.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 struct Motion {
     /// The position of the cart in m.
     x: f64,
@@ -203,6 +204,12 @@ impl Probe for FlickeringCartPole {
         } else {
             Outcome::ongoing(1.0)
         }
+    }
+
+    fn is_possible(&self, episode: &FlickeringCartPoleEpisode) -> bool {
+        let Motion { x, x_dot, theta, theta_dot } = episode.motion;
+        let finite = [x, x_dot, theta, theta_dot].into_iter().all(f64::is_finite);
+        finite && !episode.motion.is_lost() && episode.steps < Self::STEP_LIMIT
     }
 
     /// A pole that was seen once can be followed by the equations of motion, so blanks cost a policy with

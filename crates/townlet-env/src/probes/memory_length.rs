@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Probe};
 use crate::Action;
@@ -35,13 +36,13 @@ use crate::Action;
 /// assert_eq!((end.rewards[0], end.terminated[0]), (1.0, true));
 /// # Ok::<(), townlet_env::StepError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryLength {
     length: u32,
 }
 
 /// One episode of [`MemoryLength`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct MemoryLengthEpisode {
     bit: bool,
     steps: u32,
@@ -113,6 +114,10 @@ impl Probe for MemoryLength {
         } else {
             Outcome::terminated(-1.0)
         }
+    }
+
+    fn is_possible(&self, episode: &MemoryLengthEpisode) -> bool {
+        episode.steps < self.episode_steps()
     }
 
     fn optimal_return(&self) -> f32 {

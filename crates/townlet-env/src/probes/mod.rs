@@ -47,4 +47,4 @@ pub use memory_length::{MemoryLength, MemoryLengthEpisode};
 pub use memory_score::MemoryScore;
 pub use passive_t_maze::{PassiveTMaze, PassiveTMazeEpisode};
 pub use probe::{Outcome, Probe};
-pub use probe_env::ProbeEnv;
+pub use probe_env::{ProbeEnv, ProbeState};

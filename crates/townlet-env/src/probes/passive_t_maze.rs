@@ -2,6 +2,7 @@
 
 use rand::RngExt;
 use rand_chacha::ChaCha8Rng;
+use serde::{Deserialize, Serialize};
 
 use super::{Outcome, Probe};
 use crate::Action;
@@ -37,13 +38,13 @@ use crate::Action;
 /// assert_eq!((end.rewards, end.final_observations), (&[1.0][..], &[1.0, goal][..]));
 /// # Ok::<(), townlet_env::StepError>(())
 /// ```
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassiveTMaze {
     length: u32,
 }
 
 /// One episode of [`PassiveTMaze`].
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct PassiveTMazeEpisode {
     goal: i8,
     x: u32,
@@ -115,6 +116,13 @@ impl Probe for PassiveTMaze {
         } else {
             Outcome::ongoing(0.0)
         }
+    }
+
+    fn is_possible(&self, episode: &PassiveTMazeEpisode) -> bool {
+        let Self::Episode { goal, x, y, time } = *episode;
+        let on_the_way = y == 0 && x <= self.length;
+        let beside = matches!(y, -1 | 1) && x == self.length;
+        matches!(goal, -1 | 1) && (on_the_way || beside) && x <= time && time <= self.length
     }
 
     fn optimal_return(&self) -> f32 {

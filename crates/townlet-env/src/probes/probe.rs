@@ -81,6 +81,13 @@ pub trait Probe {
     /// Takes one action, below [`num_actions`](Self::num_actions).
     fn step(&self, episode: &mut Self::Episode, action: Action) -> Outcome;
 
+    /// Whether an episode that has not ended can be in this state. Asked before a saved episode is restored, see
+    /// [`Snapshot`](crate::Snapshot); by default any can be.
+    fn is_possible(&self, episode: &Self::Episode) -> bool {
+        let _ = episode;
+        true
+    }
+
     /// The undiscounted return of the best policy, in expectation.
     fn optimal_return(&self) -> f32;
 

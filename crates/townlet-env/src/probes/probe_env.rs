@@ -1,7 +1,12 @@
 //! Many copies of one probe, stepped together.
 
+use std::fmt::Debug;
+
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+
 use super::Probe;
-use crate::{Action, ObservationLayout, Step, StepError, VectorEnv, stream};
+use crate::{Action, ObservationLayout, RestoreError, Snapshot, Step, StepError, VectorEnv, stream};
 
 /// `num_envs` copies of one [`Probe`] behind the [`VectorEnv`] contract.
 ///
@@ -149,6 +154,66 @@ impl<P: Probe> VectorEnv for ProbeEnv<P> {
             final_observations: &self.final_observations,
             final_action_masks: &self.final_masks,
         })
+    }
+}
+
+/// The state of a [`ProbeEnv`] of the probe `P` with episodes `E`.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct ProbeState<P, E> {
+    name: String,
+    probe: P,
+    seed: u64,
+    episode_numbers: Vec<u64>,
+    episodes: Vec<E>,
+}
+
+/// Only a probe with the same parameters can be restored.
+impl<P> Snapshot for ProbeEnv<P>
+where
+    P: Probe + Clone + Debug + PartialEq + Serialize + DeserializeOwned,
+    P::Episode: Clone + Debug + Serialize + DeserializeOwned,
+{
+    type State = ProbeState<P, P::Episode>;
+
+    fn snapshot(&self) -> Self::State {
+        ProbeState {
+            name: P::NAME.to_owned(),
+            probe: self.probe.clone(),
+            seed: self.seed,
+            episode_numbers: self.episode_numbers.clone(),
+            episodes: self.episodes.clone(),
+        }
+    }
+
+    fn restore(&mut self, state: Self::State) -> Result<(), RestoreError> {
+        if (state.name.as_str(), &state.probe) != (P::NAME, &self.probe) {
+            let describe = |name: &str, probe: &P| format!("the probe `{name}`, {probe:?}");
+            return Err(RestoreError::OtherWorld {
+                expected: describe(P::NAME, &self.probe),
+                found: describe(&state.name, &state.probe),
+            });
+        }
+        let (expected, found) = (self.num_envs(), state.episodes.len());
+        if expected != found {
+            return Err(RestoreError::NumEnvs { expected, found });
+        }
+        RestoreError::check_length("episode_numbers", expected, state.episode_numbers.len())?;
+        if let Some(env) = state.episodes.iter().position(|episode| !self.probe.is_possible(episode)) {
+            let fault = format!("expected an episode that goes on, found {:?}", state.episodes[env]);
+            return Err(RestoreError::invalid("episodes", env, &fault));
+        }
+
+        self.seed = state.seed;
+        self.episode_numbers = state.episode_numbers;
+        self.episodes = state.episodes;
+        self.rewards.fill(0.0);
+        self.terminated.fill(false);
+        self.truncated.fill(false);
+        for (env, episode) in self.episodes.iter().enumerate() {
+            show(&self.probe, episode, env, &mut self.observations, &mut self.masks);
+        }
+        Ok(())
     }
 }
 

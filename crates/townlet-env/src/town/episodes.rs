@@ -81,6 +81,23 @@ impl Block<'_> {
         self.observe(plan, 0..1);
     }
 
+    /// Makes up everything that follows from the states of these agents, which have been restored.
+    pub(super) fn settle(&mut self, plan: &Plan) {
+        self.rewards.fill(0.0);
+        for i in 0..self.len() {
+            self.forget_last_step(i);
+            if plan.shuffled {
+                self.clear_ground(plan, i);
+                for affordance in 0..plan.num_affordances {
+                    let cell = self.layouts[i * plan.num_affordances + affordance];
+                    self.stand(plan, i, affordance, cell);
+                }
+            }
+        }
+        self.look_down(plan, 0..self.len());
+        self.observe(plan, 0..self.len());
+    }
+
     fn forget_last_step(&mut self, i: usize) {
         self.terminated[i] = false;
         self.truncated[i] = false;

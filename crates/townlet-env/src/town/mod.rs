@@ -7,12 +7,14 @@ mod episodes;
 mod interactions;
 mod observation;
 mod plan;
+mod snapshot;
 mod stages;
 
 use crate::{Action, Cell, Level, ObservationLayout, Stage, StageError, Step, StepError, VectorEnv};
 pub use agent::{AgentState, MeterSet, TownError};
 use block::{Block, Columns};
 use plan::{ACTIONS, INTERACT, Plan};
+pub use snapshot::TownState;
 use stages::Stages;
 
 /// `num_agents` independent agents in the world of one [`Level`], stepped together.

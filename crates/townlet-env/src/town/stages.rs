@@ -10,11 +10,11 @@ use crate::{RewardMode, Stage, StageError, VectorEnv};
 #[derive(Clone, Debug)]
 pub(super) struct Stages {
     /// What depletion is multiplied by.
-    depletion_multiplier: Vec<f32>,
+    pub(super) depletion_multiplier: Vec<f32>,
     /// The meters that stay at their start.
-    held: Vec<MeterSet>,
+    pub(super) held: Vec<MeterSet>,
     /// Whether the shaped reward pays.
-    shaped: Vec<bool>,
+    pub(super) shaped: Vec<bool>,
     /// How many agents live by other rules than the level's plain ones.
     num_staged: usize,
 }
@@ -29,6 +29,13 @@ impl Stages {
             shaped: vec![shaped; agents],
             num_staged: if shaped { agents } else { 0 },
         }
+    }
+
+    /// Agents in the stages that they were saved in.
+    pub(super) fn restored(depletion_multiplier: Vec<f32>, held: Vec<MeterSet>, shaped: Vec<bool>) -> Self {
+        let mut stages = Self { depletion_multiplier, held, shaped, num_staged: 0 };
+        stages.num_staged = (0..stages.shaped.len()).filter(|&agent| stages.is_staged(agent)).count();
+        stages
     }
 
     /// The stages, where any agent is in one.
