@@ -1,5 +1,6 @@
 //! How many agent-steps a second the town takes, observations and masks included: every kind of level on one core
-//! (`step`), and large towns on 1, 2, 4 and so on up to all cores (`threads`).
+//! (`step`), large towns on 1, 2, 4 and so on up to all cores (`threads`), and towns in which the scripted agent acts
+//! (`scripted`).
 //!
 //! `cargo bench -p townlet-env --bench world`
 
@@ -10,7 +11,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::RngExt;
 use rayon::ThreadPoolBuilder;
-use townlet_env::{Action, Level, Town, VectorEnv, stream};
+use townlet_env::{Action, Level, ScriptedAgent, Town, VectorEnv, stream};
 
 /// How many steps are drawn beforehand, and then taken again and again.
 const STEPS: usize = 256;
@@ -50,6 +51,25 @@ fn threads(criterion: &mut Criterion) {
                 threads,
             );
         }
+    }
+    group.finish();
+}
+
+/// The scripted agent and the step that it decides on, on one core.
+fn scripted(criterion: &mut Criterion) {
+    let mut group = criterion.benchmark_group("scripted");
+    let agents = 256;
+    for level in ["pomdp", "pomdp-shuffled", "temporal"] {
+        let mut town = Town::new(Level::builtin(level).unwrap(), agents).unwrap();
+        let mut scripted = ScriptedAgent::new(town.level());
+        let mut actions = vec![0; agents];
+        group.throughput(Throughput::Elements(agents as u64));
+        group.bench_function(BenchmarkId::new(level, agents), |bencher| {
+            bencher.iter(|| {
+                scripted.act(&town, &mut actions);
+                town.step(&actions).unwrap();
+            });
+        });
     }
     group.finish();
 }
@@ -102,5 +122,5 @@ fn allowed_actions(town: &mut Town) -> Vec<Vec<Action>> {
     actions
 }
 
-criterion_group!(benches, step, threads);
+criterion_group!(benches, step, threads, scripted);
 criterion_main!(benches);

@@ -5,6 +5,7 @@ mod level;
 mod observation_layout;
 mod previous_inputs;
 pub mod probes;
+mod scripted;
 mod snapshot;
 mod stage;
 mod streams;
@@ -19,6 +20,7 @@ pub use level::{
 };
 pub use observation_layout::{Feature, ObservationLayout, ObservationLayoutBuilder};
 pub use previous_inputs::{PreviousInputs, PreviousInputsState};
+pub use scripted::ScriptedAgent;
 pub use snapshot::{RestoreError, Snapshot};
 pub use stage::{RewardMode, Stage, StageError};
 pub use streams::stream;
