@@ -20,13 +20,13 @@ fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn json_holds_both_agents() {
+fn json_holds_all_three_agents() {
     let sandbox = trained();
     let arguments = ["eval", "run", "--episodes", "20", "--json"];
     let report = json(&sandbox, &arguments);
     assert_eq!((&report["episodes"], &report["seed"]), (&20.into(), &1.into()));
     assert_eq!((&report["level"], &report["backend"]), (&"pomdp".into(), &"flex".into()));
-    for agent in ["trained", "random"] {
+    for agent in ["trained", "random", "scripted"] {
         let result = &report[agent];
         let number = |key: &str| result[key].as_f64().unwrap_or_else(|| panic!("{agent}.{key} in {report}"));
         assert!(number("survival_mean") >= 1.0 && number("survival_median") >= 1.0);
@@ -35,8 +35,18 @@ fn json_holds_both_agents() {
         let deaths: u64 = result["deaths"].as_object().unwrap().values().map(|n| n.as_u64().unwrap()).sum();
         let survivors = (number("reached_limit") * 20.0).round() as u64;
         assert_eq!(deaths + survivors, 20, "{report}");
+        let interval = &result["survival_interval"];
+        assert!(interval[0].as_f64().unwrap() <= number("survival_mean"), "{interval}");
+        assert!(interval[1].as_f64().unwrap() >= number("survival_mean"), "{interval}");
+        let budget = result["time_budget"].as_object().unwrap();
+        let spent: f64 = budget.values().map(|share| share.as_f64().unwrap()).sum();
+        assert!((spent - 1.0).abs() < 1e-9, "{budget:?}");
     }
+    assert_eq!(report["scripted"]["survival_mean"], 500.0, "it knows the map");
+    assert!(report["scripted"]["affordance_use"]["Job"].as_f64().unwrap() > 1.0, "{report}");
     assert_eq!(json(&sandbox, &arguments), report, "the same episodes come out the same");
+    let kept = "run/evaluations/last-pomdp-seed1x1-epsilon0.json";
+    assert_eq!(serde_json::from_str::<Value>(&sandbox.read(kept)).unwrap(), report);
 
     let other = json(&sandbox, &["eval", "run", "--episodes", "20", "--seed", "99", "--json"]);
     assert_ne!(other["random"], report["random"]);
@@ -67,7 +77,7 @@ fn a_person_gets_a_table() {
         .assert()
         .success()
         .stdout(contains(
-            "run: last weights, level pomdp, 5 episodes of at most 500 steps, seed 1, epsilon 0, backend flex",
+            "run: last weights, level pomdp, 5 episodes of at most 500 steps with seed 1, epsilon 0, backend flex",
         ))
         .stdout(contains("survival, mean"))
         .stdout(contains("reached the step limit"))
@@ -118,4 +128,30 @@ fn arguments_out_of_range_are_wrong_usage() {
     for wrong in [["--epsilon", "1.5"], ["--epsilon", "NaN"], ["--episodes", "0"], ["--backend", "cuda"]] {
         sandbox.townlet(&["eval", "run"]).args(wrong).assert().code(2);
     }
+}
+
+#[test]
+fn checkpoints_seeds_and_levels_can_be_chosen() {
+    let sandbox = trained();
+    let checkpoint = "run/checkpoints/step-000000000600";
+    let of_checkpoint = json(&sandbox, &["eval", checkpoint, "--episodes", "6", "--json"]);
+    assert_eq!(of_checkpoint["weights"], "step-000000000600");
+    let seeds = |first: &str, seeds: &str| {
+        let more = ["--episodes", "6", "--seed", first, "--seeds", seeds, "--json"];
+        json(&sandbox, &[&["eval", "run"], &more[..]].concat())["random"]["survival_mean"].as_f64().unwrap()
+    };
+    let apart = (seeds("4", "1") + seeds("5", "1")) / 2.0;
+    assert!((seeds("4", "2") - apart).abs() < 1e-9, "two seeds are both of them");
+    let shuffled = json(&sandbox, &["eval", "run", "--episodes", "6", "--level", "pomdp-shuffled", "--json"]);
+    assert_eq!(shuffled["level"], "pomdp-shuffled");
+    sandbox
+        .townlet(&["eval", "run", "--level", "temporal"])
+        .assert()
+        .failure()
+        .stderr(contains("in the level temporal agents see something else"));
+    sandbox
+        .townlet(&["eval", checkpoint, "--weights", "best"])
+        .assert()
+        .failure()
+        .stderr(contains("a checkpoint has its own"));
 }

@@ -224,14 +224,14 @@ fn a_folder_that_cannot_be_written_is_one_clear_error() {
     sandbox.train("file/run", &["--steps", "100"]).assert().failure().stderr(contains("file/run"));
 }
 
-/// A tmpfs of a few hundred KiB, while it is needed.
+/// A tmpfs of a few MiB, while it is needed.
 struct SmallDisk(PathBuf);
 
 impl SmallDisk {
     fn mount(path: &Path) -> Result<Self, String> {
         fs::create_dir(path).map_err(|error| error.to_string())?;
         let mut mount = Command::new("mount");
-        mount.args(["-t", "tmpfs", "-o", "size=400k", "tmpfs"]).arg(path);
+        mount.args(["-t", "tmpfs", "-o", "size=3m", "tmpfs"]).arg(path);
         let output = mount.output().map_err(|error| error.to_string())?;
         if output.status.success() {
             Ok(Self(path.to_path_buf()))

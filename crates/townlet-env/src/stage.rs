@@ -5,6 +5,7 @@ use thiserror::Error;
 
 /// What pays.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "kebab-case")]
 pub enum RewardMode {
     /// Milestones of survival, and death.
@@ -34,6 +35,7 @@ pub enum RewardMode {
 /// # Ok::<(), Box<dyn std::error::Error>>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Stage {
     /// The names of the meters that change. Any other stays at its start value: nothing depletes, wears or

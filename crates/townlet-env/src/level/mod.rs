@@ -44,6 +44,7 @@ pub type Amounts = BTreeMap<String, f32>;
 /// # Ok::<(), townlet_env::LevelError>(())
 /// ```
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Level {
     /// What the level is called.
@@ -95,6 +96,7 @@ pub struct Level {
 
 /// The size of a grid in cells. Written `[width, height]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "[i64; 2]", into = "[u8; 2]")]
 pub struct Grid {
     /// The number of columns.
@@ -134,6 +136,7 @@ impl fmt::Display for Grid {
 
 /// A cell of the grid: column and row, the row growing downward. Written `[x, y]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "[i64; 2]", into = "[u8; 2]")]
 pub struct Cell {
     /// The column, 0 at the left.
@@ -176,6 +179,7 @@ pair!(Hours { open, close }, "opening hours [open, close] between 0 and 24");
 
 /// What an agent sees of the grid.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Observability {
     /// Its own cell, one-hot over the whole grid.
@@ -186,6 +190,7 @@ pub enum Observability {
 
 /// Where affordances stand.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(rename_all = "snake_case")]
 pub enum Layout {
     /// On the cells that the level names, for every agent.
@@ -197,6 +202,7 @@ pub enum Layout {
 
 /// One need: a number from 0 to 1 that falls a little with every step.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Meter {
     /// What it is called; distinct within the level.
@@ -214,6 +220,7 @@ pub struct Meter {
 /// A loss of one meter in every step, which grows as another meter falls:
 /// `target -= rate * (base + range * (1 - source))`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Modulation {
     /// The meter that decides how much.
@@ -231,6 +238,7 @@ pub struct Modulation {
 /// What a low meter takes from another in every step. Below `threshold`,
 /// `target -= strength * (threshold - source) / threshold`.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Cascade {
     /// The meter that is low.
@@ -248,6 +256,7 @@ pub struct Cascade {
 /// Every successful INTERACT is one tick: it pays the price and applies `effects`. Where `ticks` in a row
 /// are done without leaving the cell, `completion_effects` are added and the count starts again.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Affordance {
     /// What it is called; distinct within the level.
@@ -274,6 +283,7 @@ pub struct Affordance {
 
 /// Opening hours, which may run past midnight. Written `[open, close]`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(try_from = "[i64; 2]", into = "[u8; 2]")]
 pub struct Hours {
     /// The first hour of being open, 0 to 23.
@@ -302,6 +312,7 @@ impl Hours {
 
 /// What an episode pays.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Reward {
     /// The reward of the step in which the agent dies; nothing else is paid then.
@@ -320,6 +331,7 @@ pub struct Reward {
 /// A reward for every step survived, instead of milestones: `per_step`, and for each meter named its value
 /// after the step times its weight.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct ShapedReward {
     /// What every step pays.
@@ -341,6 +353,7 @@ impl Reward {
 
 /// A reward for every so many steps survived, the first step of an episode included.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+#[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields)]
 pub struct Milestone {
     /// The number of steps from one payment to the next.
