@@ -37,6 +37,7 @@ pub(crate) fn schema(kind: SchemaKind) -> Result<String> {
     let mut schema = schema.to_value();
     schema["title"] = Value::from(title);
     plain_descriptions(&mut schema);
+    without_null(&mut schema);
     Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }
 
@@ -84,6 +85,30 @@ fn plain_descriptions(value: &mut Value) {
             }
         }
         Value::Array(values) => values.iter_mut().for_each(plain_descriptions),
+        _ => {}
+    }
+}
+
+/// Takes out that something may be null: TOML has no such value, and leaves out what is not there.
+fn without_null(value: &mut Value) {
+    if let Value::Object(object) = value {
+        if object.get("default").is_some_and(Value::is_null) {
+            object.remove("default");
+        }
+        if let Some(Value::Array(types)) = object.get_mut("type") {
+            types.retain(|kind| kind != "null");
+            if let [only] = types.as_slice() {
+                let only = only.clone();
+                object.insert("type".to_owned(), only);
+            }
+        }
+        if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+            choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+        }
+    }
+    match value {
+        Value::Object(object) => object.values_mut().for_each(without_null),
+        Value::Array(values) => values.iter_mut().for_each(without_null),
         _ => {}
     }
 }
