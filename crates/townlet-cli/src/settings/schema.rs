@@ -73,13 +73,13 @@ pub(crate) fn settings_table(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<Document>()
 }
 
-/// Takes the targets out of the links in all descriptions: editors show them as they are.
+/// Makes documentation of code into descriptions: editors show them as they are.
 fn plain_descriptions(value: &mut Value) {
     match value {
         Value::Object(object) => {
             for (key, value) in object {
                 match value {
-                    Value::String(text) if key == "description" => *text = without_links(text),
+                    Value::String(text) if key == "description" => *text = plain_description(text),
                     value => plain_descriptions(value),
                 }
             }
@@ -111,6 +111,11 @@ fn without_null(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(without_null),
         _ => {}
     }
+}
+
+/// A description without the examples in code after it, and without the targets of its links.
+fn plain_description(text: &str) -> String {
+    without_links(text.split("\n\n```").next().unwrap_or(text))
 }
 
 /// `[text](target)` and ``[`text`]`` without brackets and target.
