@@ -66,8 +66,8 @@ fn what_a_file_says_in_vain_is_told() {
         .assert()
         .success()
         .stderr(contains("note: sparse.yaml: visualization.enabled, visualization.websocket_host"))
-        .stderr(contains("note: sparse.yaml:16: exploration.obs_dim is not used: it is 70"))
-        .stderr(contains("note: sparse.yaml:31: population.state_dim is not used: it is 70"))
+        .stderr(contains("note: sparse.yaml:17: exploration.obs_dim is not used: it is 70"))
+        .stderr(contains("note: sparse.yaml:32: population.state_dim is not used: it is 70"))
         .stderr(contains("note: sparse.yaml:13: curriculum.device is not used"));
 }
 

@@ -57,11 +57,5 @@ fn colours_are_for_those_who_want_them() {
     };
     forced().assert().code(1).stderr(contains("\u{1b}[").and(contains("error:")));
     forced().env("NO_COLOR", "1").assert().code(1).stderr(contains("\u{1b}").not());
-    forced()
-        .env("CLICOLOR", "0")
-        .env("CLICOLOR_FORCE", "0")
-        .assert()
-        .code(1)
-        .stderr(contains("\u{1b}").not());
     sandbox.townlet(&["train", "--help"]).env("NO_COLOR", "1").assert().stdout(contains("\u{1b}").not());
 }

@@ -52,8 +52,8 @@ struct ShowArguments {
 
 /// Say what is wrong with files, if anything is
 ///
-/// Reads --config files, training files of the Python implementation (.yaml), level files and study files. A
-/// fault has its file, line and key.
+/// Reads --config files (over the recipe that they name), training files of the Python implementation (.yaml),
+/// level files and study files. A fault has its file, line and key.
 #[derive(Args)]
 #[command(after_help = "Example: townlet config check mine.toml docs/studies/*.toml")]
 struct CheckArguments {
@@ -137,7 +137,7 @@ fn check(path: &Path, kind: Option<SchemaKind>) -> Result<String> {
         SchemaKind::Level => format!("the level {}", Level::load(path)?.name),
         SchemaKind::Study => {
             let study = Study::read(path)?;
-            format!("a study of {} arms with {} seeds", study.num_arms(), study.num_seeds())
+            format!("a study (arms: {}, seeds: {})", study.num_arms(), study.num_seeds())
         }
         SchemaKind::Config => {
             let Resolved { config, notes, .. } = settings::resolve(vec![settings::read(path)?])?;

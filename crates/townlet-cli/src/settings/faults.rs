@@ -33,11 +33,16 @@ pub(crate) fn ill_fitting(layers: &Layers, key: &str, expected: &str, found: &st
     }
     let said_key = layers.blamed(key).said_key(key);
     let mut message = format!("{place}: {said_key}: expected {expected}, found {found}");
-    for (index, other) in involved.iter().enumerate() {
-        let value = layers.value(other).map(ToString::to_string).unwrap_or_default();
-        let origin = layers.origin(other).describe(other);
-        message += if index == 0 { "; " } else { ", " };
-        message += &format!("{other} is {value} ({origin})");
+    let values: Vec<String> = involved
+        .iter()
+        .map(|other| {
+            let value = layers.value(other).map(ToString::to_string).unwrap_or_default();
+            format!("{other} is {value} ({})", layers.origin(other).describe(other))
+        })
+        .collect();
+    if !values.is_empty() {
+        message += "; ";
+        message += &values.join(", ");
     }
     anyhow!(message)
 }

@@ -37,6 +37,7 @@ pub(crate) fn schema(kind: SchemaKind) -> Result<String> {
     let mut schema = schema.to_value();
     schema["title"] = Value::from(title);
     plain_descriptions(&mut schema);
+    without_null(&mut schema);
     Ok(serde_json::to_string_pretty(&schema)? + "\n")
 }
 
@@ -72,13 +73,13 @@ pub(crate) fn settings_table(generator: &mut SchemaGenerator) -> Schema {
     generator.subschema_for::<Document>()
 }
 
-/// Takes the targets out of the links in all descriptions: editors show them as they are.
+/// Makes documentation of code into descriptions: editors show them as they are.
 fn plain_descriptions(value: &mut Value) {
     match value {
         Value::Object(object) => {
             for (key, value) in object {
                 match value {
-                    Value::String(text) if key == "description" => *text = without_links(text),
+                    Value::String(text) if key == "description" => *text = plain_description(text),
                     value => plain_descriptions(value),
                 }
             }
@@ -86,6 +87,35 @@ fn plain_descriptions(value: &mut Value) {
         Value::Array(values) => values.iter_mut().for_each(plain_descriptions),
         _ => {}
     }
+}
+
+/// Takes out that something may be null: TOML has no such value, and leaves out what is not there.
+fn without_null(value: &mut Value) {
+    if let Value::Object(object) = value {
+        if object.get("default").is_some_and(Value::is_null) {
+            object.remove("default");
+        }
+        if let Some(Value::Array(types)) = object.get_mut("type") {
+            types.retain(|kind| kind != "null");
+            if let [only] = types.as_slice() {
+                let only = only.clone();
+                object.insert("type".to_owned(), only);
+            }
+        }
+        if let Some(Value::Array(choices)) = object.get_mut("anyOf") {
+            choices.retain(|choice| choice.get("type").is_none_or(|kind| kind != "null"));
+        }
+    }
+    match value {
+        Value::Object(object) => object.values_mut().for_each(without_null),
+        Value::Array(values) => values.iter_mut().for_each(without_null),
+        _ => {}
+    }
+}
+
+/// A description without the examples in code after it, and without the targets of its links.
+fn plain_description(text: &str) -> String {
+    without_links(text.split("\n\n```").next().unwrap_or(text))
 }
 
 /// `[text](target)` and ``[`text`]`` without brackets and target.
