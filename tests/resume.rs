@@ -239,7 +239,12 @@ fn train(folder: &Path) -> Result<()> {
     }
     trainer.finish(&mut observer)?;
     observer.recorder.finish()?;
-    trainer.save(&folder.join("end"), true, &())?;
+    // There already, where an earlier process came as far as this.
+    let end = folder.join("end");
+    if end.exists() {
+        fs::remove_dir_all(&end)?;
+    }
+    trainer.save(&end, true, &())?;
     export(folder, Format::Csv, &folder.join("exported"))?;
     without_times(&folder.join("exported"), &folder.join("tables"))
 }

@@ -30,6 +30,7 @@ mod suggest;
 mod survival;
 mod toml_place;
 mod training;
+mod watching;
 mod world;
 
 use std::env;

@@ -234,6 +234,11 @@ impl RunDirectory {
         })
     }
 
+    /// Whether these weights are there.
+    pub(crate) fn has_weights(&self, which: Weights) -> bool {
+        self.weights_file(which).exists()
+    }
+
     /// The best weights where the run was evaluated on its way, otherwise the last ones.
     pub(crate) fn usual_weights(&self) -> Weights {
         if self.weights_file(Weights::Best).exists() { Weights::Best } else { Weights::Last }

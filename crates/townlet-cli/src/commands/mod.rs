@@ -4,16 +4,20 @@ mod completions;
 mod config;
 mod doctor;
 mod eval;
+mod export;
 mod levels;
 mod man;
+mod play;
 mod plot;
 mod probe;
+mod replay;
 mod report;
 mod resume;
 mod runs;
 mod study;
 mod trace;
 mod train;
+mod watch;
 
 use std::io::Write;
 
@@ -28,6 +32,11 @@ pub(crate) enum Command {
     Resume(resume::Arguments),
     Runs(runs::Arguments),
     Eval(eval::Arguments),
+    Watch(watch::Arguments),
+    Play(play::Arguments),
+    Record(trace::Record),
+    Replay(replay::Arguments),
+    Export(export::Arguments),
     Plot(plot::Arguments),
     Report(report::Arguments),
     Study(study::Arguments),
@@ -49,6 +58,11 @@ impl Command {
             Self::Resume(arguments) => arguments.run(out)?,
             Self::Runs(arguments) => arguments.run(out)?,
             Self::Eval(arguments) => arguments.run(out)?,
+            Self::Watch(arguments) => arguments.run(out)?,
+            Self::Play(arguments) => arguments.run(out)?,
+            Self::Record(arguments) => arguments.run(out)?,
+            Self::Replay(arguments) => arguments.run(out)?,
+            Self::Export(arguments) => arguments.run(out)?,
             Self::Plot(arguments) => arguments.run(out)?,
             Self::Report(arguments) => arguments.run(out)?,
             Self::Study(arguments) => arguments.run(out)?,

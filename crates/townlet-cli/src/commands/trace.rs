@@ -39,9 +39,9 @@ enum TraceCommand {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  townlet trace record temporal --episodes 10 --out random.jsonl
-  townlet trace record runs/pomdp-0 --out trained.jsonl")]
-struct Record {
+  townlet record temporal --episodes 10 --out random.jsonl
+  townlet record runs/pomdp-0 --out trained.jsonl")]
+pub(crate) struct Record {
     /// A run directory, a built-in level, or a level file
     #[arg(value_name = "RUN_OR_LEVEL")]
     source: String,
@@ -100,7 +100,7 @@ impl Arguments {
 }
 
 impl Record {
-    fn run(&self, out: &mut impl Write) -> Result<()> {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         let path = Path::new(&self.source);
         let run = RunDirectory::is_at(path).then(|| RunDirectory::open(path)).transpose()?;
         let random = RandomPolicy::new(self.seed);

@@ -19,10 +19,10 @@ pub(super) struct EpisodeRing {
     windows: Windows,
     features: usize,
     num_actions: usize,
-    /// The observation before each transition, `[capacity, features]`.
+    /// The observation before each transition, `[slots used, features]`.
     #[serde(with = "packed::floats")]
     observations: Vec<f32>,
-    /// `[capacity, num_actions]`
+    /// `[slots used, num_actions]`
     #[serde(with = "packed::bools")]
     masks: Vec<bool>,
     #[serde(with = "serde_bytes")]
@@ -66,10 +66,10 @@ impl EpisodeRing {
             windows,
             features,
             num_actions,
-            observations: vec![0.0; capacity * features],
-            masks: vec![false; capacity * num_actions],
-            actions: vec![0; capacity],
-            rewards: vec![0.0; capacity],
+            observations: Vec::new(),
+            masks: Vec::new(),
+            actions: Vec::new(),
+            rewards: Vec::new(),
             episodes: VecDeque::new(),
             priorities: None,
             next: 0,
@@ -83,8 +83,9 @@ impl EpisodeRing {
         if self.capacity != other.capacity {
             return Err(format!("it holds {} transitions, expected {}", self.capacity, other.capacity));
         }
-        let sizes =
-            |ring: &Self| [ring.observations.len(), ring.masks.len(), ring.actions.len(), ring.rewards.len()];
+        let used = slots_used(self.next, self.capacity);
+        let sizes = [self.observations.len(), self.masks.len(), self.actions.len(), self.rewards.len()];
+        let expected = [used * self.features, used * self.num_actions, used, used];
         let priorities = |ring: &Self| ring.priorities.as_ref().map(Priorities::capacity);
         let mut next = (self.next - self.len() as u64, self.next_window - self.num_windows());
         let follow = self.episodes.iter().all(|episode| {
@@ -96,7 +97,7 @@ impl EpisodeRing {
                 && episode.last_mask.len() == self.num_actions
                 && [0, episode.len].contains(&episode.intrinsic.len())
         });
-        let whole = sizes(self) == sizes(other)
+        let whole = sizes == expected
             && priorities(self) == priorities(other)
             && self.actions.iter().all(|&action| usize::from(action) < self.num_actions)
             && self.len() <= self.capacity;
@@ -146,6 +147,14 @@ impl EpisodeRing {
                     priorities.leave(slot(dropped.first + start as u64, self.capacity));
                 }
             }
+        }
+        // No more slots than were ever used: a young replay is small, in memory and in a checkpoint.
+        let used = slots_used(self.next + len as u64, self.capacity);
+        if used > self.actions.len() {
+            self.observations.resize(used * self.features, 0.0);
+            self.masks.resize(used * self.num_actions, false);
+            self.actions.resize(used, 0);
+            self.rewards.resize(used, 0.0);
         }
         for index in 0..len {
             let slot = self.slot(self.next + index as u64);
@@ -220,6 +229,11 @@ impl EpisodeRing {
     fn slot(&self, number: u64) -> usize {
         slot(number, self.capacity)
     }
+}
+
+/// How many slots have ever held one of the first `next` transitions.
+fn slots_used(next: u64, capacity: usize) -> usize {
+    usize::try_from(next).map_or(capacity, |next| next.min(capacity))
 }
 
 /// Where transition `number` lies.

@@ -1,0 +1,108 @@
+//! `townlet export`: an episode to take home.
+
+use std::fs;
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Result, bail};
+use clap::{Args, value_parser};
+use townlet_viewer::export::{Film, gif, html, png};
+use townlet_viewer::{Beside, Recording, Session, SessionOptions};
+
+use super::MAX_SEED;
+use crate::replace_file::replace;
+use crate::run_directory::RunDirectory;
+use crate::watching::source;
+
+/// Write an episode as an animation, as a page that plays offline, or a step of it as a picture
+///
+/// A trace shows what happened. A run shows what its agent thought and remembered, too: it plays an episode first.
+#[derive(Args)]
+#[command(after_help = "\
+Examples:
+  townlet export first.jsonl --gif
+  townlet export first.jsonl --png 40 --out step.png
+  townlet export runs/first --html --beside-wiped --seed 7")]
+pub(crate) struct Arguments {
+    /// A trace, a run directory, or one of its checkpoints
+    #[arg(value_name = "TRACE|RUN|CHECKPOINT")]
+    what: PathBuf,
+
+    #[command(flatten)]
+    form: Form,
+
+    /// The file to write [default: named after what is exported, in this directory]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Which episode of a trace, from 0
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    episode: usize,
+
+    /// What the episode of a run follows from
+    #[arg(long, value_name = "S", default_value_t = 0, value_parser = value_parser!(u64).range(..=MAX_SEED))]
+    seed: u64,
+
+    /// Beside a run's agent, the same weights with their memory wiped before every step
+    #[arg(long)]
+    beside_wiped: bool,
+
+    /// Steps a second of an animation
+    #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u16).range(1..=50))]
+    speed: u16,
+}
+
+#[derive(Args)]
+#[group(required = true, multiple = false)]
+struct Form {
+    /// An animated GIF
+    #[arg(long)]
+    gif: bool,
+
+    /// One HTML file that plays in any browser, without a network
+    #[arg(long)]
+    html: bool,
+
+    /// A picture of this step
+    #[arg(long, value_name = "STEP")]
+    png: Option<u32>,
+}
+
+impl Arguments {
+    pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
+        let film = self.film()?;
+        let mut bytes = Vec::new();
+        let extension = match (self.form.gif, self.form.png) {
+            (true, _) => {
+                gif(&film, self.speed, &mut bytes)?;
+                "gif"
+            }
+            (false, Some(step)) => {
+                png(&film, step, &mut bytes)?;
+                "png"
+            }
+            (false, None) => {
+                bytes = html(&film).into_bytes();
+                "html"
+            }
+        };
+        let file = match (&self.out, self.what.file_stem()) {
+            (Some(file), _) => file.clone(),
+            (None, Some(name)) => Path::new(name).with_extension(extension),
+            (None, None) => bail!("name the file to write with --out"),
+        };
+        replace(&file, &bytes)?;
+        let steps = film.frames.len() - 1;
+        Ok(writeln!(out, "{}: {steps} steps, {} KiB", file.display(), fs::metadata(&file)?.len().div_ceil(1024))?)
+    }
+
+    fn film(&self) -> Result<Film> {
+        if !RunDirectory::is_at(&self.what) {
+            return Ok(Film::of_recording(&Recording::load(&self.what)?, self.episode)?);
+        }
+        let (source, checkpoint) = source(&self.what.to_string_lossy())?;
+        let beside = if self.beside_wiped { Beside::MemoryWiped {} } else { Beside::Nobody {} };
+        let options = SessionOptions { checkpoint, seed: self.seed, beside, ..SessionOptions::default() };
+        Ok(Film::of_session(&mut Session::watch(source, options)?)?)
+    }
+}

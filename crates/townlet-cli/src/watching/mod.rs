@@ -1,0 +1,85 @@
+//! What the viewer watches: runs and their checkpoints, or levels with nobody trained in them.
+
+mod level_source;
+mod network_brain;
+mod run_source;
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use anyhow::{Context, Result};
+use townlet_drqn::{Policy, RandomPolicy};
+use townlet_env::ScriptedAgent;
+use townlet_viewer::server::{ServerOptions, serve};
+use townlet_viewer::{Baseline, Session, Source, terminal};
+
+use self::level_source::LevelSource;
+use self::run_source::RunSource;
+use crate::evaluation::play;
+use crate::level_argument;
+use crate::run_directory::RunDirectory;
+use crate::world::{View, World};
+
+/// How many episodes others play to be compared with.
+const BASELINE_EPISODES: usize = 50;
+/// What these episodes follow from.
+const BASELINE_SEED: u64 = 1_000_003;
+
+/// The source that `what` names: a run directory, a checkpoint, or a level; and the checkpoint, if it is one.
+///
+/// # Errors
+///
+/// Where it is nothing of these, or damaged.
+pub(crate) fn source(what: &str) -> Result<(Arc<dyn Source>, Option<String>)> {
+    let path = Path::new(what);
+    if !RunDirectory::is_at(path) {
+        let level = level_argument::load(what).with_context(|| {
+            format!("{what} is no run directory, so it was taken for a level, built in or a file")
+        })?;
+        return Ok((Arc::new(LevelSource::new(level)?), None));
+    }
+    let (run, config, checkpoint) = RunDirectory::open_with_checkpoint(path)?;
+    let name = checkpoint.and_then(|checkpoint| Some(checkpoint.path().file_name()?.to_string_lossy().into_owned()));
+    Ok((Arc::new(RunSource::new(run, config)?), name))
+}
+
+/// How long a random agent lives in the level of `view`, and one that knows everything.
+fn baselines(view: &View) -> Result<Vec<Baseline>> {
+    fn lives<P: Policy<World>>(view: &View, name: &str, policy: impl FnMut(usize, u64) -> P) -> Result<Baseline> {
+        let played = play(view, BASELINE_EPISODES, &[BASELINE_SEED], policy)?;
+        Ok(Baseline { name: name.to_owned(), survival: played.survival_mean.unwrap_or_default() })
+    }
+    let random = lives(view, "random", |_, seed| RandomPolicy::new(seed))?;
+    let scripted = lives(view, "scripted", |_, _| ScriptedAgent::new(&view.level))?;
+    Ok(vec![random, scripted])
+}
+
+/// Where a session is shown.
+#[derive(Clone, Copy, Debug)]
+pub(crate) enum Stage {
+    Terminal,
+    Page { host: IpAddr, port: u16 },
+}
+
+/// Shows a session until the person has seen enough.
+///
+/// # Errors
+///
+/// Where there is no terminal, or no port.
+pub(crate) fn show(mut session: Session, stage: Stage) -> Result<()> {
+    match stage {
+        Stage::Terminal => terminal::run(&mut session).context("cannot show it in this terminal"),
+        Stage::Page { host, port } => {
+            let options = ServerOptions { host, port, ..ServerOptions::default() };
+            // Said on stderr and at once: whoever started this waits for it.
+            serve(session, options, |server| {
+                eprintln!("Open {} in a browser. Ctrl-C ends it.", server.url());
+                if let Some(warning) = server.warning() {
+                    eprintln!("warning: {warning}");
+                }
+            })
+            .map_err(Into::into)
+        }
+    }
+}

@@ -1,0 +1,160 @@
+//! A run, while it trains and afterwards.
+
+use anyhow::{Context, Result};
+use townlet_drqn::Checkpoint;
+use townlet_env::{Level, VectorEnv};
+use townlet_metrics::Metrics;
+use townlet_nets::QNetwork;
+use townlet_viewer::{
+    Baseline, Brain, CheckpointInfo, RunFacts, Source, SourceError, SurvivalPoint, World,
+};
+
+use super::baselines;
+use super::network_brain::NetworkBrain;
+use crate::run_config::RunConfig;
+use crate::run_directory::{RunDirectory, Weights};
+use crate::run_status::RunStatus;
+use crate::world::View;
+
+/// The most points of a survival curve.
+const MOST_POINTS: usize = 300;
+
+/// A run directory.
+pub(super) struct RunSource {
+    run: RunDirectory,
+    config: RunConfig,
+    /// The run's level first, then the built-in ones in which agents see the same.
+    levels: Vec<Level>,
+    baselines: Vec<Baseline>,
+}
+
+impl RunSource {
+    pub(super) fn new(run: RunDirectory, config: RunConfig) -> Result<Self> {
+        let mut levels = vec![config.level.clone()];
+        for name in Level::builtin_names() {
+            let level = Level::builtin(name)?;
+            let view = View { level: level.clone(), ..config.view() };
+            let seen = view.world(1)?.observation_layout().clone();
+            if level.name != config.level.name && seen == config.network.layout {
+                levels.push(level);
+            }
+        }
+        let baselines = baselines(&config.view())?;
+        Ok(Self { run, config, levels, baselines })
+    }
+
+    fn status(&self) -> Option<RunStatus> {
+        RunStatus::read(&self.run.status_file()).ok()
+    }
+
+    /// The best and the last weights, as far as there are any.
+    fn weights(&self) -> Vec<CheckpointInfo> {
+        let status = self.status();
+        let steps = status.as_ref().map_or(0, |status| status.steps);
+        let best = self.evaluations().into_iter().max_by(|a, b| a.survival.total_cmp(&b.survival));
+        let of = |which: Weights, steps, label: &str| {
+            self.run.has_weights(which).then(|| CheckpointInfo {
+                id: which.name().to_owned(),
+                steps,
+                episodes: None,
+                label: label.to_owned(),
+                epsilon: None,
+            })
+        };
+        let last = of(Weights::Last, steps, "the last weights");
+        let best = of(Weights::Best, best.map_or(0, |best| best.steps), "the weights of the best evaluation");
+        last.into_iter().chain(best).collect()
+    }
+
+    fn evaluations(&self) -> Vec<SurvivalPoint> {
+        let rows = Metrics::open(self.run.path()).and_then(|metrics| metrics.evaluations());
+        let points = rows.unwrap_or_default().into_iter();
+        points.map(|row| SurvivalPoint { steps: row.steps, survival: row.survival_mean }).collect()
+    }
+
+    fn network(&self, id: &str) -> Result<QNetwork> {
+        let (config, backend) = (&self.config, self.config.backend);
+        for which in [Weights::Best, Weights::Last] {
+            if which.name() == id {
+                return self.run.load_network(which, config, backend);
+            }
+        }
+        let all = self.run.checkpoints().list()?;
+        let found = all.into_iter().find(|(_, path)| path.file_name().is_some_and(|name| name == id));
+        let (_, path) = found.context("it was removed meanwhile; choose another one")?;
+        RunDirectory::checkpoint_network(&Checkpoint::open(&path)?, config, backend)
+    }
+}
+
+impl Source for RunSource {
+    fn checkpoints(&self) -> Vec<CheckpointInfo> {
+        let saved = self.run.checkpoints().list().unwrap_or_default().into_iter().filter_map(|(steps, path)| {
+            let id = path.file_name()?.to_str()?.to_owned();
+            let label = format!("after {steps} steps");
+            Some(CheckpointInfo { id, steps, episodes: None, label, epsilon: None })
+        });
+        // The last of the list is the one that is followed: while a run trains what it saved last, afterwards what
+        // it came to.
+        if self.run.is_locked() {
+            self.weights().into_iter().chain(saved).collect()
+        } else {
+            saved.chain(self.weights()).collect()
+        }
+    }
+
+    fn brain(&self, checkpoint: &str) -> Result<Box<dyn Brain>, SourceError> {
+        let known = self.checkpoints();
+        if known.iter().all(|info| info.id != checkpoint) {
+            let known = known.into_iter().map(|info| info.id).collect::<Vec<_>>().join(", ");
+            return Err(SourceError::NoSuchCheckpoint { id: checkpoint.to_owned(), known });
+        }
+        let network = self.network(checkpoint).map_err(|error| SourceError::Other(error.into()))?;
+        Ok(Box::new(NetworkBrain::new(&network, self.config.network.layout.clone())))
+    }
+
+    fn levels(&self) -> Vec<String> {
+        self.levels.iter().map(|level| level.name.clone()).collect()
+    }
+
+    fn world(&self, level: &str) -> Result<Box<dyn World>, SourceError> {
+        let Some(found) = self.levels.iter().find(|found| found.name == level) else {
+            let known = self.levels().join(", ");
+            return Err(SourceError::NoSuchLevel { name: level.to_owned(), known });
+        };
+        Ok(Box::new(View { level: found.clone(), ..self.config.view() }.world(1)?))
+    }
+
+    fn facts(&self) -> RunFacts {
+        let status = self.status();
+        let mut survival = self.evaluations();
+        let last = Metrics::open(self.run.path()).and_then(|metrics| metrics.last_episode()).ok().flatten();
+        if survival.is_empty() {
+            // Not evaluated on its way: how long training episodes lasted, a few of them at a time.
+            let metrics = Metrics::open(self.run.path());
+            let rows = metrics.and_then(|metrics| metrics.thinned_episodes(10 * MOST_POINTS as u64));
+            let rows = rows.unwrap_or_default();
+            survival = rows
+                .chunks(10)
+                .map(|rows| SurvivalPoint {
+                    steps: rows[0].steps,
+                    survival: rows.iter().map(|row| row.survival_time as f64).sum::<f64>() / rows.len() as f64,
+                })
+                .collect();
+        }
+        let thin = survival.len().div_ceil(MOST_POINTS).max(1);
+        let mut baselines = self.baselines.clone();
+        if let Some(best) = status.as_ref().and_then(|status| status.best_evaluation) {
+            baselines.push(Baseline { name: "trained".to_owned(), survival: best });
+        }
+        RunFacts {
+            name: self.run.path().display().to_string(),
+            training: self.run.is_locked(),
+            steps: status.as_ref().map_or(0, |status| status.steps),
+            survival: survival.into_iter().step_by(thin).collect(),
+            epsilon: last.as_ref().map(|row| row.epsilon),
+            stage: last.as_ref().filter(|row| row.curriculum_stage > 0).map(|row| row.curriculum_stage.to_string()),
+            novelty: last.as_ref().map(|row| row.intrinsic_weight).filter(|&weight| weight > 0.0),
+            baselines,
+        }
+    }
+}
