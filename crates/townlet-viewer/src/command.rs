@@ -128,14 +128,13 @@ impl Command {
 }
 
 /// Who is shown beside the agent.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "who", rename_all = "snake_case", deny_unknown_fields)]
 pub enum Beside {
     /// Nobody.
-    #[default]
-    Nobody,
+    Nobody {},
     /// The same weights with their memory wiped before every step.
-    MemoryWiped,
+    MemoryWiped {},
     /// Other weights.
     Checkpoint {
         /// The id of the checkpoint.

@@ -47,7 +47,7 @@ impl Default for SessionOptions {
             epsilon: 0.0,
             speed: 5,
             paused: false,
-            beside: Beside::Nobody,
+            beside: Beside::Nobody {},
         }
     }
 }
@@ -111,7 +111,7 @@ pub struct Catalogue {
 /// let source = Arc::new(UntrainedSource::default());
 /// let options = SessionOptions { checkpoint: Some("echo".to_owned()), seed: 7, ..Default::default() };
 /// let mut session = Session::watch(source, options)?;
-/// session.apply(&Command::SideBySide { beside: Beside::MemoryWiped })?;
+/// session.apply(&Command::SideBySide { beside: Beside::MemoryWiped {} })?;
 /// for _ in 0..10 {
 ///     session.advance()?;
 /// }
@@ -212,7 +212,7 @@ impl Session {
             checkpoint: None,
             pending: None,
             follow: false,
-            beside: Beside::Nobody,
+            beside: Beside::Nobody {},
             seed: options.seed,
             epsilon: options.epsilon,
             speed: options.speed,
@@ -402,7 +402,7 @@ impl Session {
 
     /// Gives the lanes that share the session's checkpoint another one.
     fn put_in(&mut self, checkpoint: CheckpointInfo) -> Result<(), SessionError> {
-        let count = if matches!(self.beside, Beside::MemoryWiped) { 2 } else { 1 };
+        let count = if matches!(self.beside, Beside::MemoryWiped {}) { 2 } else { 1 };
         // All are loaded before any is put in, so that lanes never differ by accident.
         let brains = (0..count).map(|_| self.load(&checkpoint)).collect::<Result<Vec<_>, _>>()?;
         let names_weights = matches!(self.beside, Beside::Checkpoint { .. });
@@ -479,8 +479,8 @@ impl Session {
             Ok::<_, SessionError>(Lane::new(facts, Some(self.load(checkpoint)?), world))
         };
         Ok(match &self.beside {
-            Beside::Nobody => vec![lane("agent", &checkpoint, true)?],
-            Beside::MemoryWiped => vec![
+            Beside::Nobody {} => vec![lane("agent", &checkpoint, true)?],
+            Beside::MemoryWiped {} => vec![
                 lane("memory kept", &checkpoint, true)?,
                 lane("memory wiped every step", &checkpoint, false)?,
             ],

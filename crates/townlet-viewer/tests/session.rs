@@ -85,7 +85,7 @@ fn exploration_draws_what_an_evaluation_with_epsilon_draws() {
 #[test]
 fn side_by_side_shares_the_world_and_differs_in_memory() {
     let mut session = watch("echo", "pomdp-shuffled");
-    session.apply(&Command::SideBySide { beside: Beside::MemoryWiped }).unwrap();
+    session.apply(&Command::SideBySide { beside: Beside::MemoryWiped {} }).unwrap();
     let start = session.frame();
     let [kept, wiped] = &start.lanes[..] else { panic!("expected two lanes") };
     assert_eq!((kept.cell, &kept.places, &kept.meters), (wiped.cell, &wiped.places, &wiped.meters));
