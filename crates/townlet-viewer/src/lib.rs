@@ -14,6 +14,7 @@ pub mod reference;
 pub mod server;
 mod session;
 mod session_error;
+pub mod terminal;
 mod web;
 mod world;
 

@@ -34,6 +34,7 @@ pub(crate) const SHARED_MODULES: &[File] = modules![
     "places.js",
     "deaths.js",
     "run.js",
+    "survival.js",
     "stage.js",
 ];
 

@@ -37,7 +37,7 @@ export function memoryPanel(scene, index) {
     frame(lane) {
       const last = columns[columns.length - 1];
       if (!last) {
-        setText(note, scene.mode === "watch" ? "This agent has no memory." : "Nobody's memory can be seen here.");
+        setText(note, lane.ended ? "" : "This agent has no memory.");
         canvas.hidden = true;
         return;
       }
@@ -65,9 +65,8 @@ function draw(canvas, columns, jump) {
   const [zero, low, high] = ["--memory-zero", "--memory-low", "--memory-high"].map((name) => rgb(style.getPropertyValue(name)));
   const context = canvas.getContext("2d");
   const image = context.createImageData(COLUMNS, units);
-  const first = COLUMNS - columns.length;
   for (let column = 0; column < COLUMNS; column += 1) {
-    const memory = column >= first ? columns[column - first].memory : null;
+    const memory = column < columns.length ? columns[column].memory : null;
     for (let unit = 0; unit < units; unit += 1) {
       const value = memory ? Math.max(-1, Math.min(1, memory[unit] ?? 0)) : 0;
       const toward = value < 0 ? low : high;
@@ -88,12 +87,12 @@ function draw(canvas, columns, jump) {
   context.fillStyle = style.color;
   columns.forEach((column, index) => {
     const height = (CURVE - 6) * (column.change / most);
-    context.fillRect((first + index) * columnWidth, canvas.height - height, columnWidth - 1, height);
+    context.fillRect(index * columnWidth, canvas.height - height, columnWidth - 1, height);
   });
   const marked = columns.findIndex((column) => column.step === jump);
   if (marked >= 0) {
     context.fillStyle = style.getPropertyValue("--bad");
-    context.fillRect((first + marked) * columnWidth, 0, 2, canvas.height);
+    context.fillRect(marked * columnWidth, 0, 2, canvas.height);
   }
 }
 

@@ -2,6 +2,7 @@
 
 import { html, setAttribute, setText, svg } from "./dom.js";
 import { words } from "./format.js";
+import { picture } from "./icons.js";
 import { panel } from "./panel.js";
 
 /** Visits and uses of one agent in this episode. */
@@ -15,14 +16,15 @@ export function placesPanel(scene) {
     const fill = html("div", { class: "fill" });
     const value = html("span", { class: "value" });
     const bar = html("div", { class: "bar", "aria-hidden": "true" }, fill);
-    return { element: html("li", {}, html("span", { class: "name" }, words(place.name)), bar, value), fill, value };
+    const icon = svg("svg", { viewBox: "0 0 24 24", "aria-hidden": "true" }, picture(place.name, 0, 0, 24));
+    return { element: html("li", {}, icon, html("span", { class: "name" }, words(place.name)), bar, value), fill, value };
   });
   const explanation = [
     "The map shows how often the agent stood on each cell in this episode: the stronger, the more often. The list counts what it used.",
     "An agent that has learned something has a few strong paths between few places. One that knows nothing wanders.",
   ];
   const list = html("ul", { class: "rows uses" }, ...rows.map((row) => row.element));
-  const element = panel("places", "Visits and uses", explanation, map, list);
+  const element = panel("places", "Visits and uses", explanation, html("div", { class: "columns" }, map, list));
 
   return {
     element,

@@ -1,6 +1,6 @@
 // All panels together: one column of panels for each agent, and what they share.
 
-import { html, setText } from "./dom.js";
+import { html, setText, uniqueId } from "./dom.js";
 import { count } from "./format.js";
 import { deathsPanel } from "./deaths.js";
 import { memoryPanel } from "./memory.js";
@@ -8,6 +8,7 @@ import { metersPanel } from "./meters.js";
 import { placesPanel } from "./places.js";
 import { rewardsPanel } from "./rewards.js";
 import { runPanel } from "./run.js";
+import { survivalPanel } from "./survival.js";
 import { townPanel } from "./town.js";
 import { valuesPanel } from "./values.js";
 
@@ -22,6 +23,7 @@ export function createStage(root) {
   root.replaceChildren(lanes, shared);
 
   let scene = null;
+  let known = null;
   let shown = [];
   let waiting = null;
   let scheduled = false;
@@ -32,23 +34,36 @@ export function createStage(root) {
         townPanel(scene),
         metersPanel(scene),
         valuesPanel(scene),
-        memoryPanel(scene, index),
+        ...(scene.mode === "watch" ? [memoryPanel(scene, index)] : []),
+        ...(scene.mode === "play" ? [survivalPanel(scene)] : []),
         rewardsPanel(scene),
         placesPanel(scene),
       ];
-      const trained = facts.trained_steps === null ? "" : ` (${facts.checkpoint}, trained for ${count(facts.trained_steps)} steps)`;
+      const age = facts.trained_steps ? `trained for ${count(facts.trained_steps)} steps` : "untrained";
+      const trained = facts.trained_steps === null ? "" : ` (${facts.checkpoint}, ${age})`;
       const subtitle = html("span", { class: "subtitle" }, trained);
       const verdict = html("span", { class: "verdict" });
+      const title = html("span", { id: uniqueId("lane") }, facts.title);
+      // Side by side, a panel's name alone would not say whose it is.
+      for (const { element } of panels) {
+        element.setAttribute("aria-labelledby", `${element.getAttribute("aria-labelledby")} ${title.id}`);
+      }
       const element = html(
         "div",
         { class: "lane" },
-        html("h2", {}, facts.title, subtitle, verdict),
+        html("h2", {}, title, subtitle, verdict),
         html("div", { class: "panels" }, ...panels.map((it) => it.element)),
       );
       return { element, panels, verdict };
     });
+    tell();
     lanes.replaceChildren(...shown.map((lane) => lane.element));
     root.classList.toggle("two", scene.lanes.length > 1);
+  }
+
+  function tell() {
+    if (!known) return;
+    for (const panel of shown.flatMap((lane) => lane.panels)) panel.catalogue?.(known);
   }
 
   function render() {
@@ -83,6 +98,10 @@ export function createStage(root) {
       }
     },
     certificates: (certificates) => deaths.certificates(certificates),
-    catalogue: (catalogue) => run.catalogue(catalogue),
+    catalogue(catalogue) {
+      known = catalogue;
+      run.catalogue(catalogue);
+      tell();
+    },
   };
 }

@@ -4,7 +4,7 @@ import { html, setAttribute, setText } from "./dom.js";
 import { short } from "./format.js";
 import { panel } from "./panel.js";
 
-const ARROWS = { UP: "↑", DOWN: "↓", LEFT: "←", RIGHT: "→", INTERACT: "✋" };
+const ARROWS = { UP: "↑", DOWN: "↓", LEFT: "←", RIGHT: "→", INTERACT: "◉" };
 
 /** The values of the actions of one agent. */
 export function valuesPanel(scene) {
@@ -20,7 +20,7 @@ export function valuesPanel(scene) {
   const explanation = [
     "For each action the network estimates how much reward it will bring from here on, counting what comes later a little " +
       "less. The longest bar is the best; bars are drawn from the worst to the best of this moment.",
-    "Crossed out means not allowed here: a wall, or nothing that can be used or paid for now. Sometimes the agent acts at " +
+    "Crossed out and masked means not allowed here: a wall, or nothing that can be used or paid for now. Sometimes the agent acts at " +
       "random, to find out what it does not know yet: that is exploring, and epsilon says how often.",
   ];
   const list = html("ul", { class: "rows" }, ...rows.map((row) => row.element));
@@ -41,7 +41,7 @@ export function valuesPanel(scene) {
         setText(row.value, Number.isFinite(value) ? short(value) : "");
         const allowed = lane.mask[index];
         const chosen = Boolean(thought && thought.action === index);
-        const note = !allowed ? "not allowed" : chosen ? (thought.explored ? "at random" : "chosen") : "";
+        const note = !allowed ? "masked" : chosen ? (thought.explored ? "at random" : "chosen") : "";
         setText(row.note, note);
         row.element.classList.toggle("masked", !allowed);
         row.element.classList.toggle("chosen", chosen);
