@@ -4,6 +4,7 @@
 mod brain;
 mod brains;
 mod command;
+pub mod export;
 pub mod frame;
 mod lane;
 mod ledger;

@@ -4,7 +4,7 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::Span;
 
 /// A letter for each name: its first that no name before it has, as a capital where that is free.
-pub(super) fn letters<'a>(names: impl Iterator<Item = &'a str>) -> Vec<char> {
+pub(crate) fn letters<'a>(names: impl Iterator<Item = &'a str>) -> Vec<char> {
     let mut taken = Vec::new();
     for name in names {
         let own = || name.chars().filter(char::is_ascii_alphabetic);

@@ -18,6 +18,7 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use crate::Session;
 use crate::pace::Pace;
+pub(crate) use glyphs::letters;
 use keys::Outcome;
 
 /// How often the source is asked what is new.
