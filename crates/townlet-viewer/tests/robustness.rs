@@ -75,7 +75,7 @@ async fn a_message_of_ten_megabytes_is_refused() {
 async fn a_flood_is_told_to_slow_down_and_then_let_go() {
     let running = serve(session(), options()).await;
     let mut other = Client::connect(running.port, "/stream").await;
-    let mut client = Client::connect(running.port, "/stream").await;
+    let client = Client::connect(running.port, "/stream").await;
     let (mut sink, mut stream) = client.0.split();
     let flood = tokio::spawn(async move {
         for _ in 0..20_000 {
@@ -183,6 +183,9 @@ async fn a_silent_client_is_dropped_and_one_that_answers_stays() {
     drop(silent);
 }
 
+/// So many that whatever is kept for stalled clients, or for anybody, would show.
+const STEPS: usize = 400;
+
 /// Resident memory of this process in KiB.
 #[cfg(target_os = "linux")]
 fn resident() -> u64 {
@@ -204,8 +207,6 @@ async fn fifty_clients_of_whom_five_take_nothing() {
         lively.push(Client::connect(running.port, path).await);
     }
     lively[1].say(r#"{"command":"play"}"#).await;
-    // So many steps that whatever is kept for the stalled ones, or for anybody, would show.
-    const STEPS: usize = 400;
     let listen = |mut client: Client, reference: bool| async move {
         let mut frames = 0;
         while frames < STEPS {

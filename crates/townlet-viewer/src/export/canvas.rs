@@ -52,6 +52,9 @@ const NAMED: [[u8; 3]; FIRST_SHADE as usize] = [
 const LOW: [u8; 3] = [0x0b, 0x4f, 0xa0];
 const HIGH: [u8; 3] = [0xd9, 0x65, 0x0b];
 
+/// The pixel that leaves what was there before.
+pub(super) const UNCHANGED: u8 = FIRST_SHADE + 2 * SHADES;
+
 /// All colours, three bytes each.
 pub(super) fn palette() -> Vec<u8> {
     let mut palette: Vec<u8> = NAMED.as_flattened().to_vec();
@@ -64,6 +67,8 @@ pub(super) fn palette() -> Vec<u8> {
             palette.extend(mixed);
         }
     }
+    // `UNCHANGED` needs a place, and no colour.
+    palette.extend([0; 3]);
     palette
 }
 
@@ -127,9 +132,21 @@ impl Canvas {
         Part { left, top, width: right - left + 1, height: bottom - top + 1 }
     }
 
-    pub(super) fn part(&self, part: Part) -> Vec<u8> {
+    /// A part of the picture; pixels that are as in `before` are `UNCHANGED`, which makes it small.
+    pub(super) fn part(&self, part: Part, before: Option<&Self>) -> Vec<u8> {
         let columns = usize::from(part.left)..usize::from(part.left + part.width);
-        (part.top..part.top + part.height).flat_map(|y| self.row(y)[columns.clone()].to_vec()).collect()
+        let mut pixels = Vec::with_capacity(columns.len() * usize::from(part.height));
+        for y in part.top..part.top + part.height {
+            let new = &self.row(y)[columns.clone()];
+            match before {
+                None => pixels.extend_from_slice(new),
+                Some(before) => {
+                    let pairs = new.iter().zip(&before.row(y)[columns.clone()]);
+                    pixels.extend(pairs.map(|(&new, &old)| if new == old { UNCHANGED } else { new }));
+                }
+            }
+        }
+        pixels
     }
 
     pub(super) fn fill(&mut self, x: i32, y: i32, width: u32, height: u32, ink: Ink) {

@@ -12,7 +12,7 @@ use gif::{DisposalMethod, Encoder, Repeat};
 use thiserror::Error;
 
 use crate::SessionError;
-use canvas::{Canvas, palette};
+use canvas::{Canvas, UNCHANGED, palette};
 pub use film::{Film, MOST_FRAMES};
 pub use page::html;
 use picture::Painter;
@@ -42,11 +42,12 @@ pub fn gif(film: &Film, speed: u16, out: impl Write) -> Result<(), ExportError> 
         encoder.write_frame(&gif::Frame {
             delay,
             dispose: DisposalMethod::Keep,
+            transparent: before.is_some().then_some(UNCHANGED),
             left: changed.left,
             top: changed.top,
             width: changed.width,
             height: changed.height,
-            buffer: Cow::Owned(canvas.part(changed)),
+            buffer: Cow::Owned(canvas.part(changed, before.as_ref())),
             ..gif::Frame::default()
         })?;
         before = Some(canvas);

@@ -4,6 +4,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::body::Bytes;
 use axum::extract::ws::{CloseFrame, Message, Utf8Bytes, WebSocket, close_code};
 use tokio::sync::broadcast::error::RecvError;
 use tokio::sync::mpsc;
@@ -100,7 +101,7 @@ async fn talk(socket: &mut WebSocket, state: &Shared, protocol: Protocol) -> Res
                 if heard.elapsed() > patience {
                     return Err(Gone::Dismissed(close_code::POLICY, "nothing heard for too long"));
                 }
-                within(patience, socket.send(Message::Ping(Default::default()))).await?;
+                within(patience, socket.send(Message::Ping(Bytes::new()))).await?;
             }
         }
     }

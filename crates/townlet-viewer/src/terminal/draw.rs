@@ -45,7 +45,7 @@ impl View {
                 index,
                 lane,
                 memory: self.memory.get(index).unwrap_or(&empty),
-                agents_view: self.agents_view,
+                masked: self.masked,
             };
             view.draw(frame, area);
         }

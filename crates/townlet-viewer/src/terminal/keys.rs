@@ -32,7 +32,7 @@ pub(super) fn press(key: KeyEvent, session: &mut Session, view: &mut View) -> Ou
     match key.code {
         KeyCode::Char('q') | KeyCode::Esc => return Outcome::Quit,
         KeyCode::Char('c' | 'd') if control => return Outcome::Quit,
-        KeyCode::Char('v') => view.agents_view = !view.agents_view,
+        KeyCode::Char('v') => view.masked = !view.masked,
         code => {
             if let Some(command) = command(code, session) {
                 view.message =

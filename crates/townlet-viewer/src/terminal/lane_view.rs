@@ -20,7 +20,7 @@ pub(super) struct LaneView<'a> {
     pub(super) index: usize,
     pub(super) lane: &'a LaneFrame,
     pub(super) memory: &'a VecDeque<Vec<f32>>,
-    pub(super) agents_view: bool,
+    pub(super) masked: bool,
 }
 
 impl LaneView<'_> {
@@ -92,7 +92,7 @@ impl LaneView<'_> {
                 let letter = place.map(|place| {
                     let letter = letters[place];
                     // What stands there is known only where the agent stands.
-                    if self.agents_view && cell != lane.cell { '?' } else { letter }
+                    if self.masked && cell != lane.cell { '?' } else { letter }
                 });
                 let open = place.is_none_or(|place| lane.places[place].open);
                 let mut style = Style::new();
@@ -105,7 +105,7 @@ impl LaneView<'_> {
                     let text = format!("{agent}{} ", letter.unwrap_or(' '));
                     return Span::styled(text, style.fg(Color::Black).bg(Color::Yellow).bold());
                 }
-                if self.agents_view && !seen {
+                if self.masked && !seen {
                     return Span::raw("   ");
                 }
                 match letter {

@@ -120,7 +120,7 @@ pub(crate) struct View {
     /// The moment that was remembered last: scene, episode, and the steps of the lanes.
     remembered: Option<(u64, u64, Vec<u32>)>,
     /// Whether only what the agent sees is shown.
-    agents_view: bool,
+    masked: bool,
     /// What the last command or step had to complain about.
     message: String,
 }
