@@ -5,17 +5,31 @@ import { count, short } from "./format.js";
 
 const MOVES = { ArrowUp: "UP", ArrowDown: "DOWN", ArrowLeft: "LEFT", ArrowRight: "RIGHT", " ": "INTERACT" };
 const FOLLOW = "";
+/** How long sliders wait between two messages, in milliseconds: the server refuses more than 40 a second. */
+const BREATH = 60;
 
 /** The controls, in `root`. `send` passes a command on. */
 export function createControls(root, send) {
   let status = null;
   let scene = null;
-  let step = 0;
 
   const button = (label, act, attributes = {}) => html("button", { type: "button", onclick: act, ...attributes }, label);
   const field = (label, input, ...more) => {
     input.id = uniqueId("field");
     return html("div", { class: "field" }, html("label", { for: input.id }, label), input, ...more);
+  };
+  // A slider that is dragged says a lot; the last word is always sent.
+  const timers = new Map();
+  const sendSoon = (command, values) => {
+    const waits = timers.has(command);
+    timers.set(command, values);
+    if (waits) return;
+    send(command, values());
+    setTimeout(() => {
+      const last = timers.get(command);
+      timers.delete(command);
+      if (last !== values) sendSoon(command, last);
+    }, BREATH);
   };
   const toggle = () => send(status && status.paused ? "play" : "pause");
 
@@ -29,7 +43,7 @@ export function createControls(root, send) {
   // Even steps of the slider are even factors of speed.
   const toSpeed = (value) => Math.round(200 ** (value / 100));
   const fromSpeed = (value) => Math.round((100 * Math.log(value)) / Math.log(200));
-  speed.addEventListener("input", () => send("speed", { steps_per_second: toSpeed(Number(speed.value)) }));
+  speed.addEventListener("input", () => sendSoon("speed", () => ({ steps_per_second: toSpeed(Number(speed.value)) })));
 
   const seed = html("input", { type: "number", min: 0, step: 1, inputmode: "numeric" });
   seed.addEventListener("change", () => {
@@ -37,7 +51,7 @@ export function createControls(root, send) {
   });
   const epsilon = html("input", { type: "range", min: 0, max: 1, step: 0.01 });
   const epsilonText = html("output", {});
-  epsilon.addEventListener("input", () => send("epsilon", { epsilon: Number(epsilon.value) }));
+  epsilon.addEventListener("input", () => sendSoon("epsilon", () => ({ epsilon: Number(epsilon.value) })));
 
   const level = html("select", { onchange: () => send("level", { level: level.value }) });
   const checkpoint = html("select", {
@@ -59,7 +73,7 @@ export function createControls(root, send) {
 
   const scrubber = html("input", { type: "range", min: 0, step: 1 });
   const scrubberText = html("output", {});
-  scrubber.addEventListener("input", () => send("seek", { step: Number(scrubber.value) }));
+  scrubber.addEventListener("input", () => sendSoon("seek", () => ({ step: Number(scrubber.value) })));
   const episode = html("select", { onchange: () => send("episode", { episode: Number(episode.value) }) });
 
   const moves = html(
@@ -171,7 +185,7 @@ export function createControls(root, send) {
       show();
     },
     frame(frame) {
-      step = frame.lanes[0].step;
+      const { step } = frame.lanes[0];
       if (status && status.mode === "replay") {
         if (document.activeElement !== scrubber || Number(scrubber.value) !== step) scrubber.value = step;
         setText(scrubberText, `${step} of ${status.replay.steps}`);
