@@ -113,8 +113,7 @@ pub(crate) fn resume(
     let Some(checkpoint) = newest.good else {
         if !newest.refused.is_empty() {
             bail!(
-                "no checkpoint of {} is whole; begin again in another directory with \
-                 townlet train --config {}",
+                "no checkpoint of {} is whole; train again in another directory ({} has its settings)",
                 path.display(),
                 directory.config_file().display()
             );
