@@ -49,7 +49,12 @@ fn main() -> ExitCode {
             Ok(same_end(|child, _| {
                 let folder = child.folder.join("checkpoints");
                 while child.process.try_wait().expect("it can be asked").is_none() {
-                    if fs::read_dir(&folder).into_iter().flatten().flatten().any(|entry| is_partial(&entry.path())) {
+                    if fs::read_dir(&folder)
+                        .into_iter()
+                        .flatten()
+                        .flatten()
+                        .any(|entry| is_partial(&entry.path()))
+                    {
                         let _ = child.kill();
                         return;
                     }
@@ -216,12 +221,8 @@ fn train(folder: &Path) -> Result<()> {
         }
     };
     let progress = *trainer.progress();
-    let mut observer = Observer {
-        recorder,
-        steps: progress.steps,
-        episodes: progress.episodes,
-        updates: progress.updates,
-    };
+    let mut observer =
+        Observer { recorder, steps: progress.steps, episodes: progress.episodes, updates: progress.updates };
     let mut rounds = 0;
     while trainer.progress().steps < STEPS {
         trainer.round(&mut observer)?;

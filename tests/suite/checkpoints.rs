@@ -135,8 +135,7 @@ fn a_run_goes_on_as_if_it_had_never_stopped(device: &Device) {
         let expected = files(&whole, folder.path(), &format!("{index}-whole"));
         for stop in [0, 7, 33, 90] {
             let checkpoint = Checkpoint::open(&folder.path().join(format!("{index}-{stop}"))).expect("whole");
-            let resumed =
-                Trainer::resume(world(), &network(core), config.clone(), 5, device, &checkpoint);
+            let resumed = Trainer::resume(world(), &network(core), config.clone(), 5, device, &checkpoint);
             let mut resumed = resumed.expect("of the same run");
             rounds(&mut resumed, 150 - stop);
             assert_eq!(resumed.progress(), whole.progress(), "{name}, stopped after {stop}");
@@ -246,7 +245,8 @@ fn a_damaged_checkpoint_is_refused_by_the_name_of_its_file(device: &Device) {
     let path = folder.path().join("newer");
     trainer.save(&path, true, &()).expect("writable");
     let manifest = fs::read_to_string(path.join("manifest.json")).expect("readable");
-    fs::write(path.join("manifest.json"), manifest.replace("checkpoint/1", "checkpoint/2")).expect("writable");
+    fs::write(path.join("manifest.json"), manifest.replace("checkpoint/1", "checkpoint/2"))
+        .expect("writable");
     let error = Checkpoint::open(&path).expect_err("another format").to_string();
     assert!(error.contains("townlet-checkpoint/2") && error.contains("townlet-checkpoint/1"), "{error}");
 }

@@ -8,7 +8,8 @@ use std::time::Instant;
 use anyhow::Result;
 
 use crate::backend::Selection;
-use crate::test_all_backends;
+use crate::browser_tests;
+use crate::test_all_backends::{self, Report};
 use crate::workspace::Workspace;
 
 /// Runs the command. The line with the test counts comes last.
@@ -18,14 +19,21 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
     steps.cargo(workspace.cargo("fmt").args(["--all", "--", "--check"]))?;
     steps.cargo(workspace.cargo_with_backends("clippy").args(["--all-targets", "--", "-Dwarnings"]))?;
     steps.cargo(workspace.cargo_with_backends("doc").arg("--no-deps").env("RUSTDOCFLAGS", "-Dwarnings"))?;
-    let mut totals = String::new();
+    let mut report = Report::default();
     steps.step("cargo xtask test-all-backends", || {
-        let report = test_all_backends::run(workspace, &Selection::default())?;
-        totals = report.totals();
+        report = test_all_backends::run(workspace, &Selection::default())?;
         Ok(report.exit_code() == ExitCode::SUCCESS)
     })?;
 
-    println!("\n{}\n{totals}", steps.summary.join("\n"));
+    let browser = browser_tests::Arguments::on_the_build_server();
+    steps.step("cargo xtask browser-tests --install --skip-missing", || {
+        let outcome = browser_tests::tests(workspace, &browser)?;
+        let passed = outcome.failed == 0;
+        report.add("browser", outcome);
+        Ok(passed)
+    })?;
+
+    println!("\n{}\n{}", steps.summary.join("\n"), report.totals());
     Ok(if steps.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })
 }
 

@@ -8,10 +8,12 @@
 
 mod backend;
 mod bench_peer;
+mod browser_tests;
 mod child;
 mod ci;
 mod lavapipe;
 mod parity;
+mod screenshots;
 mod suite;
 mod test_all_backends;
 mod test_output;
@@ -42,6 +44,10 @@ enum Command {
     Parity(parity::Arguments),
     /// Run what the build server runs: format, lints, documentation, tests
     Ci,
+    /// Drive the viewer's page in Chromium
+    BrowserTests(browser_tests::Arguments),
+    /// Take the pictures of the documents, in docs/images
+    Screenshots(screenshots::Arguments),
     /// Race Townlet against PyTorch on this machine's processor, and print both times and their ratio
     BenchPeer(bench_peer::Arguments),
     /// Fetch Mesa's software Vulkan driver into the target folder and print how to use it
@@ -64,6 +70,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
             Ok(report.exit_code())
         }
         Command::Parity(arguments) => parity::run(&workspace, &arguments),
+        Command::BrowserTests(arguments) => browser_tests::run(&workspace, &arguments),
+        Command::Screenshots(arguments) => screenshots::run(&workspace, &arguments),
         Command::Ci => ci::run(&workspace),
         Command::BenchPeer(arguments) => bench_peer::run(&workspace, &arguments),
         Command::Lavapipe => lavapipe::run(&workspace),

@@ -67,7 +67,8 @@ fn on_backend(
 }
 
 impl Report {
-    fn add(&mut self, name: &str, outcome: Outcome) {
+    /// Adds the outcome of a part.
+    pub(crate) fn add(&mut self, name: &str, outcome: Outcome) {
         self.rows.push((name.to_owned(), outcome));
     }
 

@@ -47,7 +47,11 @@ impl Provenance {
             git_commit: option_env!("TOWNLET_GIT_COMMIT").map(str::to_owned),
             burn: BURN_VERSION.to_owned(),
             backend: config.backend,
-            adapters: if uses_adapter { adapters().iter().map(ToString::to_string).collect() } else { vec![] },
+            adapters: if uses_adapter {
+                adapters().iter().map(ToString::to_string).collect()
+            } else {
+                vec![]
+            },
             os: env::consts::OS.to_owned(),
             arch: env::consts::ARCH.to_owned(),
             cpu: cpu_name(),

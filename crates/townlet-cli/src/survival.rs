@@ -81,9 +81,8 @@ pub(crate) fn bootstrap_interval(lengths: &[u64], seed: u64) -> Option<[f64; 2]>
         return None;
     }
     let mut rng = stream(seed, "bootstrap", 0, 0);
-    let mut sums: Vec<u64> = (0..RESAMPLES)
-        .map(|_| (0..count).map(|_| lengths[rng.random_range(0..count)]).sum())
-        .collect();
+    let mut sums: Vec<u64> =
+        (0..RESAMPLES).map(|_| (0..count).map(|_| lengths[rng.random_range(0..count)]).sum()).collect();
     sums.sort_unstable();
     let tail = RESAMPLES as usize / 40;
     Some([sums[tail], sums[sums.len() - 1 - tail]].map(|sum| sum as f64 / count as f64))

@@ -162,11 +162,9 @@ fn a_damaged_checkpoint_is_passed_over_and_named() {
     for checkpoint in checkpoints(&sandbox, "run") {
         fs::remove_file(checkpoint.join("state.msgpack")).unwrap();
     }
-    sandbox
-        .townlet(&["resume", "run"])
-        .assert()
-        .failure()
-        .stderr(contains("state.msgpack is damaged: it is missing").and(contains("no checkpoint of run is whole")));
+    sandbox.townlet(&["resume", "run"]).assert().failure().stderr(
+        contains("state.msgpack is damaged: it is missing").and(contains("no checkpoint of run is whole")),
+    );
     assert!(fs::read(sandbox.path("run/weights.safetensors")).unwrap() == expected, "nothing is lost");
 }
 

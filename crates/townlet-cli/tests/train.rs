@@ -205,7 +205,8 @@ fn the_directory_is_named_after_level_time_and_seed() {
         .success()
         .stdout(contains("No episode has finished."))
         .stdout(contains("Next: townlet eval "));
-    let made: Vec<_> = fs::read_dir(sandbox.path("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    let made: Vec<_> =
+        fs::read_dir(sandbox.path("runs")).unwrap().map(|entry| entry.unwrap().path()).collect();
     let [made] = made.as_slice() else { panic!("one run was made: {made:?}") };
     let name = made.file_name().unwrap().to_str().unwrap();
     let parts: Vec<&str> = name.split('-').collect();

@@ -92,7 +92,8 @@ pub(crate) struct Report {
 /// An evaluation that was kept.
 pub(crate) fn read(file: &Path) -> Result<Report> {
     let text = fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))?;
-    serde_json::from_str(&text).with_context(|| format!("{} is damaged; remove it and evaluate again", file.display()))
+    serde_json::from_str(&text)
+        .with_context(|| format!("{} is damaged; remove it and evaluate again", file.display()))
 }
 
 impl Arguments {
@@ -163,8 +164,9 @@ impl Arguments {
     ) -> Result<Report> {
         let seeds: Vec<u64> = (0..u64::from(self.seeds)).map(|more| seed.wrapping_add(more)).collect();
         let episodes = self.episodes as usize;
-        let trained =
-            play(view, episodes, &seeds, |agents, seed| NetworkPolicy::new(network, agents, self.epsilon, seed))?;
+        let trained = play(view, episodes, &seeds, |agents, seed| {
+            NetworkPolicy::new(network, agents, self.epsilon, seed)
+        })?;
         let random = play(view, episodes, &seeds, |_, seed| RandomPolicy::new(seed))?;
         let scripted = play(view, episodes, &seeds, |_, _| ScriptedAgent::new(&view.level))?;
         Ok(Report {

@@ -93,7 +93,12 @@ impl Arguments {
         };
         replace(&file, &bytes)?;
         let steps = film.frames.len() - 1;
-        Ok(writeln!(out, "{}: {steps} steps, {} KiB", file.display(), fs::metadata(&file)?.len().div_ceil(1024))?)
+        Ok(writeln!(
+            out,
+            "{}: {steps} steps, {} KiB",
+            file.display(),
+            fs::metadata(&file)?.len().div_ceil(1024)
+        )?)
     }
 
     fn film(&self) -> Result<Film> {

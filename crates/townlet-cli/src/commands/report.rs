@@ -46,8 +46,10 @@ impl Arguments {
         let mut evaluations = Vec::new();
         for (path, name) in self.runs.iter().zip(names(&self.runs)) {
             let (directory, config) = RunDirectory::open(path)?;
-            let mut facts =
-                vec![("level".to_owned(), config.level.name.clone()), ("seed".to_owned(), config.seed.to_string())];
+            let mut facts = vec![
+                ("level".to_owned(), config.level.name.clone()),
+                ("seed".to_owned(), config.seed.to_string()),
+            ];
             if let Ok(status) = RunStatus::read(&directory.status_file()) {
                 facts.push(("environment steps".to_owned(), status.steps.to_string()));
                 facts.push(("episodes".to_owned(), status.episodes.to_string()));

@@ -142,7 +142,9 @@ pub(crate) fn resume(
     }
     let recorder = config
         .metrics
-        .then(|| Recorder::resume(directory.path(), Position { steps, episodes, updates }, Options::default()))
+        .then(|| {
+            Recorder::resume(directory.path(), Position { steps, episodes, updates }, Options::default())
+        })
         .transpose()?;
     checkpoints.forget_after(steps)?;
     if !manner.quiet {
@@ -259,9 +261,8 @@ impl Run<'_> {
                     _ => String::new(),
                 };
                 let path = path.display();
-                Err(error.context(format!(
-                    "training stopped after {steps} steps; {path} holds {kept}{again}"
-                )))
+                Err(error
+                    .context(format!("training stopped after {steps} steps; {path} holds {kept}{again}")))
             }
         }
     }
@@ -419,6 +420,7 @@ impl Run<'_> {
         }
         let path = self.directory.path();
         writeln!(out, "{} holds its settings, level, metrics, checkpoints and weights.", path.display())?;
-        writeln!(out, "Next: townlet eval {}", quoted(&path.to_string_lossy())).context("cannot write to stdout")
+        writeln!(out, "Next: townlet eval {}", quoted(&path.to_string_lossy()))
+            .context("cannot write to stdout")
     }
 }

@@ -2,9 +2,7 @@
 
 use anyhow::Result;
 use townlet_env::{Level, Town};
-use townlet_viewer::{
-    Brain, CheckpointInfo, EchoBrain, RandomBrain, RunFacts, Source, SourceError, World,
-};
+use townlet_viewer::{Brain, CheckpointInfo, EchoBrain, RandomBrain, RunFacts, Source, SourceError, World};
 
 use super::baselines;
 use crate::world::View;

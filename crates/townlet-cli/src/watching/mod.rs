@@ -3,6 +3,8 @@
 mod level_source;
 mod network_brain;
 mod run_source;
+#[cfg(test)]
+mod tests;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -40,13 +42,18 @@ pub(crate) fn source(what: &str) -> Result<(Arc<dyn Source>, Option<String>)> {
         return Ok((Arc::new(LevelSource::new(level)?), None));
     }
     let (run, config, checkpoint) = RunDirectory::open_with_checkpoint(path)?;
-    let name = checkpoint.and_then(|checkpoint| Some(checkpoint.path().file_name()?.to_string_lossy().into_owned()));
+    let name =
+        checkpoint.and_then(|checkpoint| Some(checkpoint.path().file_name()?.to_string_lossy().into_owned()));
     Ok((Arc::new(RunSource::new(run, config)?), name))
 }
 
 /// How long a random agent lives in the level of `view`, and one that knows everything.
 fn baselines(view: &View) -> Result<Vec<Baseline>> {
-    fn lives<P: Policy<World>>(view: &View, name: &str, policy: impl FnMut(usize, u64) -> P) -> Result<Baseline> {
+    fn lives<P: Policy<World>>(
+        view: &View,
+        name: &str,
+        policy: impl FnMut(usize, u64) -> P,
+    ) -> Result<Baseline> {
         let played = play(view, BASELINE_EPISODES, &[BASELINE_SEED], policy)?;
         Ok(Baseline { name: name.to_owned(), survival: played.survival_mean.unwrap_or_default() })
     }

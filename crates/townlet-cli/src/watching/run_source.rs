@@ -5,9 +5,7 @@ use townlet_drqn::Checkpoint;
 use townlet_env::{Level, VectorEnv};
 use townlet_metrics::Metrics;
 use townlet_nets::QNetwork;
-use townlet_viewer::{
-    Baseline, Brain, CheckpointInfo, RunFacts, Source, SourceError, SurvivalPoint, World,
-};
+use townlet_viewer::{Baseline, Brain, CheckpointInfo, RunFacts, Source, SourceError, SurvivalPoint, World};
 
 use super::baselines;
 use super::network_brain::NetworkBrain;
@@ -88,11 +86,12 @@ impl RunSource {
 
 impl Source for RunSource {
     fn checkpoints(&self) -> Vec<CheckpointInfo> {
-        let saved = self.run.checkpoints().list().unwrap_or_default().into_iter().filter_map(|(steps, path)| {
-            let id = path.file_name()?.to_str()?.to_owned();
-            let label = format!("after {steps} steps");
-            Some(CheckpointInfo { id, steps, episodes: None, label, epsilon: None })
-        });
+        let saved =
+            self.run.checkpoints().list().unwrap_or_default().into_iter().filter_map(|(steps, path)| {
+                let id = path.file_name()?.to_str()?.to_owned();
+                let label = format!("after {steps} steps");
+                Some(CheckpointInfo { id, steps, episodes: None, label, epsilon: None })
+            });
         // The last of the list is the one that is followed: while a run trains what it saved last, afterwards what
         // it came to.
         if self.run.is_locked() {
@@ -137,7 +136,8 @@ impl Source for RunSource {
                 .chunks(10)
                 .map(|rows| SurvivalPoint {
                     steps: rows[0].steps,
-                    survival: rows.iter().map(|row| row.survival_time as f64).sum::<f64>() / rows.len() as f64,
+                    survival: rows.iter().map(|row| row.survival_time as f64).sum::<f64>()
+                        / rows.len() as f64,
                 })
                 .collect();
         }
@@ -152,7 +152,10 @@ impl Source for RunSource {
             steps: status.as_ref().map_or(0, |status| status.steps),
             survival: survival.into_iter().step_by(thin).collect(),
             epsilon: last.as_ref().map(|row| row.epsilon),
-            stage: last.as_ref().filter(|row| row.curriculum_stage > 0).map(|row| row.curriculum_stage.to_string()),
+            stage: last
+                .as_ref()
+                .filter(|row| row.curriculum_stage > 0)
+                .map(|row| row.curriculum_stage.to_string()),
             novelty: last.as_ref().map(|row| row.intrinsic_weight).filter(|&weight| weight > 0.0),
             baselines,
         }

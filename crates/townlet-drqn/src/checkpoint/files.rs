@@ -58,7 +58,8 @@ impl Draft {
         let mut sums = String::new();
         for name in names(&self.path)? {
             let path = self.path.join(&name);
-            let sum = checksum(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+            let sum =
+                checksum(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
             sync(&path).map_err(|source| CheckpointError::Write { path, source })?;
             sums.push_str(&format!("{sum}  {name}\n"));
         }
@@ -85,7 +86,8 @@ impl Drop for Draft {
 pub(super) fn verify(folder: &Path) -> Result<(), CheckpointError> {
     let damaged = |path: PathBuf, reason: &str| CheckpointError::Damaged { path, reason: reason.to_owned() };
     let path = folder.join(CHECKSUMS);
-    let text = fs::read_to_string(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
+    let text =
+        fs::read_to_string(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
     let mut expected: BTreeMap<&str, &str> = BTreeMap::new();
     for line in text.lines() {
         let entry = line.split_once("  ").filter(|(_, name)| !name.contains(['/', '\\']));

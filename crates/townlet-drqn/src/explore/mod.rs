@@ -12,8 +12,8 @@ pub use self::annealing::{AdaptiveAnnealing, AnnealingConfig, WeightChange};
 pub use self::count_novelty::{CountNovelty, CountNoveltyConfig, CountNoveltyError};
 pub use self::distillation::DistillationConfig;
 pub(crate) use self::distillation::Distiller;
-pub(crate) use self::novelty::{Novelty, SavedNovelty};
 pub use self::novelty::NoveltyError;
+pub(crate) use self::novelty::{Novelty, SavedNovelty};
 
 /// Chooses one action in every environment: with probability epsilon a random allowed one, otherwise the
 /// allowed one of highest value (the first on a tie). A masked action is never chosen.

@@ -115,8 +115,12 @@ impl<E: VectorEnv + Snapshot + Send> Trainer<E> {
         let mut trainer = Self::new(env, network, config, seed, device)?;
         let num_envs = trainer.env.num_envs();
         let state: Saved<E::State> = checkpoint.state()?;
-        let columns =
-            [state.lengths.len(), state.total_rewards.len(), state.intrinsic_rewards.len(), state.entropies.len()];
+        let columns = [
+            state.lengths.len(),
+            state.total_rewards.len(),
+            state.intrinsic_rewards.len(),
+            state.entropies.len(),
+        ];
         for found in columns {
             expect("its number of agents", found.to_string(), num_envs.to_string())?;
         }
@@ -157,10 +161,9 @@ impl<E: VectorEnv + Snapshot + Send> Trainer<E> {
         let progress = state.progress;
         match checkpoint.replay::<SequenceReplay>()? {
             Some(replay) => {
-                replay.fits(&trainer.replay).map_err(|reason| CheckpointError::Damaged {
-                    path: checkpoint.replay_file(),
-                    reason,
-                })?;
+                replay
+                    .fits(&trainer.replay)
+                    .map_err(|reason| CheckpointError::Damaged { path: checkpoint.replay_file(), reason })?;
                 trainer.replay = replay;
                 trainer.rests_until = state.rests_until;
                 trainer.due = state.due;
@@ -199,9 +202,7 @@ fn network_from<N: TorchNames + Module>(
     checkpoint: &Checkpoint,
     name: &str,
 ) -> Result<N, CheckpointError> {
-    let failed = |source: StateDictMismatch| CheckpointError::Network {
-        path: checkpoint.weights_file(name),
-        source,
-    };
+    let failed =
+        |source: StateDictMismatch| CheckpointError::Network { path: checkpoint.weights_file(name), source };
     load_state_dict(network, &checkpoint.weights(name)?).map_err(failed)
 }
