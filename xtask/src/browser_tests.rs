@@ -58,13 +58,7 @@ pub(crate) fn tests(workspace: &Workspace, arguments: &Arguments) -> Result<Outc
         "--example",
         "demo_export",
     ]))?;
-    let folder = workspace.root().join("crates/townlet-viewer/browser-tests");
-    child::require(
-        Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund"])
-            .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")
-            .current_dir(&folder),
-    )?;
+    let folder = packages(workspace)?;
     let (mut passed, mut failed) = (0, Vec::new());
     let mut command = Command::new("npx");
     command.args(["playwright", "test", "--reporter=list"]).current_dir(&folder);
@@ -88,6 +82,18 @@ pub(crate) fn tests(workspace: &Workspace, arguments: &Arguments) -> Result<Outc
         Outcome { passed, failed: failed.len(), elapsed: started.elapsed(), ..Outcome::default() };
     outcome.troubles.extend(failed.into_iter().map(|name| format!("browser test {name}")));
     Ok(outcome)
+}
+
+/// The folder of the tests, with the packages that they need.
+pub(crate) fn packages(workspace: &Workspace) -> Result<PathBuf> {
+    let folder = workspace.root().join("crates/townlet-viewer/browser-tests");
+    child::require(
+        Command::new("npm")
+            .args(["ci", "--no-audit", "--no-fund"])
+            .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")
+            .current_dir(&folder),
+    )?;
+    Ok(folder)
 }
 
 /// The browser; installed first, where that is wanted and possible.

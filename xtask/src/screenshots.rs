@@ -10,7 +10,7 @@ use std::time::Duration;
 use anyhow::{Context, Result, ensure};
 use clap::Args;
 
-use crate::browser_tests::browser;
+use crate::browser_tests::{browser, packages};
 use crate::child;
 use crate::workspace::Workspace;
 
@@ -49,13 +49,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
         println!("no picture of the terminal: {reason:#}");
     }
 
-    let folder = workspace.root().join("crates/townlet-viewer/browser-tests");
-    child::require(
-        Command::new("npm")
-            .args(["ci", "--no-audit", "--no-fund"])
-            .env("PLAYWRIGHT_SKIP_BROWSER_DOWNLOAD", "1")
-            .current_dir(&folder),
-    )?;
+    let folder = packages(workspace)?;
     let server = Server::start(&townlet, &run)?;
     let mut pictures = Command::new("node");
     pictures.arg("screenshots.js").arg(&server.url).args([&report, &text, &out]);

@@ -33,18 +33,12 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MAX_SEED))]
     steps: Option<u64>,
 
-    /// Show no progress
-    #[arg(long, short)]
-    quiet: bool,
-
-    /// Print what came of it as one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
-        let manner = Manner { quiet: self.quiet, json: self.json };
-        training::resume(&self.run, self.from.as_deref(), self.steps, manner, out)
+        training::resume(&self.run, self.from.as_deref(), self.steps, self.manner, out)
     }
 }

@@ -44,20 +44,15 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
-    /// Show no progress
-    #[arg(long, short)]
-    quiet: bool,
-
-    /// Print what came of it as one JSON object
-    #[arg(long)]
-    json: bool,
+    #[command(flatten)]
+    manner: Manner,
 }
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         let config = self.resolve()?;
         let path = self.out.clone().unwrap_or_else(|| default_path(&config));
-        training::start(&path, &config, Manner { quiet: self.quiet, json: self.json }, out)
+        training::start(&path, &config, self.manner, out)
     }
 
     /// Puts all settings together, and says what of them means nothing here.

@@ -8,6 +8,7 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
+use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use townlet_drqn::{Checkpoint, Progress, Trainer};
@@ -40,12 +41,15 @@ struct Saved {
 }
 
 /// How a run is told about.
-#[derive(Clone, Copy, Debug)]
+#[derive(Args, Clone, Copy, Debug)]
 pub(crate) struct Manner {
-    /// Without progress.
-    pub(crate) quiet: bool,
-    /// With the end as JSON.
-    pub(crate) json: bool,
+    /// Show no progress
+    #[arg(long, short)]
+    quiet: bool,
+
+    /// Print what came of it as one JSON object
+    #[arg(long)]
+    json: bool,
 }
 
 /// How a run ended.
