@@ -8,7 +8,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitCode, Stdio};
 use std::thread::sleep;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result};
 use libtest_mimic::{Arguments, Trial};
@@ -39,27 +39,29 @@ fn main() -> ExitCode {
     }
     let trials = vec![
         Trial::test("killed_at_random_moments_a_run_comes_to_the_same_end", || {
-            Ok(same_end(|child, attempt| {
-                let mut rng = stream(11, "kill", attempt, 0);
-                sleep(Duration::from_millis(rng.random_range(100..1_500)));
-                let _ = child.kill();
-            }))
+            same_end(|run, attempt, whole| {
+                let moment = stream(11, "kill", attempt, 0).random_range(0.1..0.6);
+                sleep(whole.mul_f64(moment));
+                // It may be over already; that is found out afterwards.
+                let _ = run.process.kill();
+            });
+            Ok(())
         }),
         Trial::test("killed_while_it_writes_a_checkpoint_a_run_comes_to_the_same_end", || {
-            Ok(same_end(|child, _| {
-                let folder = child.folder.join("checkpoints");
-                while child.process.try_wait().expect("it can be asked").is_none() {
-                    if fs::read_dir(&folder)
-                        .into_iter()
-                        .flatten()
-                        .flatten()
-                        .any(|entry| is_partial(&entry.path()))
-                    {
-                        let _ = child.kill();
+            same_end(|run, _, _| {
+                let folder = run.folder.join("checkpoints");
+                let being_written = || {
+                    let entries = fs::read_dir(&folder).into_iter().flatten().flatten();
+                    entries.map(|entry| entry.path()).any(|path| is_partial(&path))
+                };
+                while run.process.try_wait().expect("it can be asked").is_none() {
+                    if being_written() {
+                        let _ = run.process.kill();
                         return;
                     }
                 }
-            }))
+            });
+            Ok(())
         }),
     ];
     libtest_mimic::run(&Arguments::from_args(), trials).exit_code()
@@ -77,23 +79,23 @@ impl Run {
         command.env(FOLDER, folder).env("RAYON_NUM_THREADS", "2").stdin(Stdio::null());
         Self { folder: folder.to_path_buf(), process: command.spawn().expect("this program starts") }
     }
-
-    fn kill(&mut self) -> std::io::Result<()> {
-        self.process.kill()
-    }
 }
 
 /// Lets one run come to its end undisturbed, has another one killed three times, and compares all that they leave.
-fn same_end(kill: impl Fn(&mut Run, u64)) {
+/// `kill` is given the run, which attempt it is, and how long a whole run takes.
+fn same_end(kill: impl Fn(&mut Run, u64, Duration)) {
     let whole = tempfile::tempdir().expect("a temporary folder");
+    let started = Instant::now();
     let status = Run::start(whole.path()).process.wait().expect("it can be waited for");
     assert!(status.success(), "{status}");
+
+    let took = started.elapsed();
 
     let broken = tempfile::tempdir().expect("a temporary folder");
     let mut kills = 0;
     for attempt in 0..3 {
         let mut run = Run::start(broken.path());
-        kill(&mut run, attempt);
+        kill(&mut run, attempt, took);
         let status = run.process.wait().expect("it can be waited for");
         kills += usize::from(!status.success());
     }
