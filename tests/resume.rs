@@ -205,22 +205,19 @@ fn train(folder: &Path) -> Result<()> {
         }
     }
     found.sort();
-    let (mut trainer, recorder) = match found.pop() {
-        Some(newest) => {
-            let checkpoint = Checkpoint::open(&newest)?;
-            let trainer = Trainer::resume(town, &network, config, SEED, &device, &checkpoint)?;
-            let position: Position = checkpoint.application()?;
-            (trainer, Recorder::resume(folder, position, Options::default())?)
-        }
-        None => {
-            let trainer = Trainer::new(town, &network, config, SEED, &device)?;
-            let recorder = if Recorder::is_at(folder) {
-                Recorder::resume(folder, Position::default(), Options::default())?
-            } else {
-                Recorder::create(folder, Options::default())?
-            };
-            (trainer, recorder)
-        }
+    let (mut trainer, recorder) = if let Some(newest) = found.pop() {
+        let checkpoint = Checkpoint::open(&newest)?;
+        let trainer = Trainer::resume(town, &network, config, SEED, &device, &checkpoint)?;
+        let position: Position = checkpoint.application()?;
+        (trainer, Recorder::resume(folder, position, Options::default())?)
+    } else {
+        let trainer = Trainer::new(town, &network, config, SEED, &device)?;
+        let recorder = if Recorder::is_at(folder) {
+            Recorder::resume(folder, Position::default(), Options::default())?
+        } else {
+            Recorder::create(folder, Options::default())?
+        };
+        (trainer, recorder)
     };
     let progress = *trainer.progress();
     let mut observer =

@@ -78,7 +78,7 @@ impl RunConfig {
         let Self { agents, network, learner, level, .. } = self;
         let decisive = Decisive { agents: *agents, seed, network, learner, level };
         let text = toml::to_string(&decisive).context("cannot write the configuration as TOML")?;
-        Ok(Sha256::digest(text).iter().map(|byte| format!("{byte:02x}")).collect())
+        Ok(format!("{:x}", Sha256::digest(text)))
     }
 
     /// How the run's agents see its level.

@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 use anyhow::Result;
 use townlet_metrics::{Metrics, Plot, RunData, figures};
 
+use crate::run_config::RunConfig;
 use crate::run_directory::RunDirectory;
 
 /// What runs are called beside each other: by the last part of their paths, unless two would be called the same.
@@ -29,7 +30,7 @@ pub(crate) fn draw(runs: &[PathBuf]) -> Result<Vec<Plot>> {
         configs.push(RunDirectory::open(run)?.1);
     }
     // Without its seed, a run is what it is a sample of.
-    let kinds = configs.iter().map(|config| config.kind()).collect::<Result<Vec<String>>>()?;
+    let kinds = configs.iter().map(RunConfig::kind).collect::<Result<Vec<String>>>()?;
     let mut data = Vec::new();
     for (index, (run, name)) in runs.iter().zip(names(runs)).enumerate() {
         let same: Vec<usize> = (0..runs.len()).filter(|&other| kinds[other] == kinds[index]).collect();

@@ -140,7 +140,7 @@ fn checkpoints_seeds_and_levels_can_be_chosen() {
         let more = ["--episodes", "6", "--seed", first, "--seeds", seeds, "--json"];
         json(&sandbox, &[&["eval", "run"], &more[..]].concat())["random"]["survival_mean"].as_f64().unwrap()
     };
-    let apart = (seeds("4", "1") + seeds("5", "1")) / 2.0;
+    let apart = f64::midpoint(seeds("4", "1"), seeds("5", "1"));
     assert!((seeds("4", "2") - apart).abs() < 1e-9, "two seeds are both of them");
     let shuffled = json(&sandbox, &["eval", "run", "--episodes", "6", "--level", "pomdp-shuffled", "--json"]);
     assert_eq!(shuffled["level"], "pomdp-shuffled");

@@ -35,7 +35,7 @@ fn checkpoints(sandbox: &Sandbox, run: &str) -> Vec<PathBuf> {
 
 /// Waits until the run has been saved at least once.
 fn wait_for_a_checkpoint(sandbox: &Sandbox, run: &str) {
-    let patience = Instant::now() + Duration::from_secs(120);
+    let patience = Instant::now() + Duration::from_mins(2);
     while checkpoints(sandbox, run).is_empty() {
         assert!(Instant::now() < patience, "{run} was never saved");
         sleep(Duration::from_millis(5));

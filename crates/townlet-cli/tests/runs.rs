@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::path::Path;
 
 use common::Sandbox;
 use predicates::prelude::*;
@@ -59,14 +60,15 @@ fn pictures_are_drawn_of_several_runs() {
     let drawn = { drawn }.assert().success();
     let said = String::from_utf8(drawn.get_output().stdout.clone()).unwrap();
     let files: Vec<&str> = said.lines().collect();
+    let is = |file: &str, form: &str| Path::new(file).extension().is_some_and(|found| found == form);
     assert!(files.len() >= 10, "{files:?}");
     for file in &files {
         let bytes = fs::read(sandbox.path(file)).unwrap();
-        let start: &[u8] = if file.ends_with(".png") { b"\x89PNG" } else { b"<svg" };
+        let start: &[u8] = if is(file, "png") { b"\x89PNG" } else { b"<svg" };
         assert!(bytes.starts_with(start), "{file}");
     }
     // Two seeds of one kind of run are one curve.
-    let learning = files.iter().find(|file| file.contains("learning") && file.ends_with(".svg")).unwrap();
+    let learning = files.iter().find(|file| file.contains("learning") && is(file, "svg")).unwrap();
     assert!(sandbox.read(learning).contains("2 seeds"), "{learning}");
     sandbox.townlet(&["plot", "nowhere"]).assert().failure().stderr(contains("is not a run directory"));
 }

@@ -41,10 +41,13 @@ impl Optimizer for HostAdam {
         gradient: Tensor<D>,
         state: Option<Moments<D>>,
     ) -> (Tensor<D>, Option<Moments<D>>) {
-        let state = state.map(|state| state.on(&gradient.device())).unwrap_or_else(|| {
-            let zeros = || parameter.zeros_like();
-            AdamState::new(AdaptiveMomentumState::new(0, zeros(), zeros()))
-        });
+        let state = state.map_or_else(
+            || {
+                let zeros = || parameter.zeros_like();
+                AdamState::new(AdaptiveMomentumState::new(0, zeros(), zeros()))
+            },
+            |state| state.on(&gradient.device()),
+        );
         let AdaptiveMomentumState { time, moment_1, moment_2, .. } = state.momentum;
         let step = AdamStep {
             learning_rate: rate as f32,
@@ -58,7 +61,7 @@ impl Optimizer for HostAdam {
         match kernels::adam(&step, tensors) {
             Ok((parameter, [moment_1, moment_2])) => {
                 let momentum = AdaptiveMomentumState::new(time + 1, moment_1, moment_2);
-                (parameter, Some(Moments::Live(AdamState::new(momentum))))
+                (parameter, Some(Moments::live(AdamState::new(momentum))))
             }
             Err(tensors) => {
                 let AdamTensors { parameter, gradient, moments: [moment_1, moment_2] } = *tensors;
@@ -66,13 +69,13 @@ impl Optimizer for HostAdam {
                 let momentum = AdaptiveMomentumState::new(time, moment_1, moment_2);
                 let state = (time > 0).then(|| AdamState::new(momentum));
                 let (parameter, state) = self.elsewhere.step(rate, parameter, gradient, state);
-                (parameter, state.map(Moments::Live))
+                (parameter, state.map(Moments::live))
             }
         }
     }
 
     fn to_device<const D: usize>(state: Moments<D>, device: &Device) -> Moments<D> {
-        Moments::Live(state.on(device))
+        Moments::live(state.on(device))
     }
 }
 

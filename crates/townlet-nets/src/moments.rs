@@ -13,13 +13,13 @@ use burn::tensor::{Device, Tensor, TensorData};
 #[derive(Clone)]
 pub(crate) enum Moments<const D: usize> {
     /// Where the parameter is.
-    Live(AdamState<D>),
+    Live(Box<AdamState<D>>),
     /// As a record has them.
     Recorded {
         /// How many steps were made.
         time: usize,
         /// Of first and second order.
-        moments: [TensorData; 2],
+        moments: Box<[TensorData; 2]>,
     },
 }
 
@@ -27,11 +27,16 @@ pub(crate) enum Moments<const D: usize> {
 const FIELD: &str = "momentum";
 
 impl<const D: usize> Moments<D> {
+    pub(crate) fn live(state: AdamState<D>) -> Self {
+        Self::Live(Box::new(state))
+    }
+
     /// On `device`.
     pub(crate) fn on(self, device: &Device) -> AdamState<D> {
         match self {
-            Self::Live(state) => <Adam as Optimizer>::to_device(state, device),
-            Self::Recorded { time, moments: [first, second] } => {
+            Self::Live(state) => <Adam as Optimizer>::to_device(*state, device),
+            Self::Recorded { time, moments } => {
+                let [first, second] = *moments;
                 let tensor = |data| Tensor::from_data(data, device);
                 AdamState::new(AdaptiveMomentumState::new(time, tensor(first), tensor(second)))
             }
@@ -43,7 +48,8 @@ impl<const D: usize> RecordState for Moments<D> {
     fn state_flatten(&self, prefix: &str, out: &mut StateSink) {
         match self {
             Self::Live(state) => state.state_flatten(prefix, out),
-            Self::Recorded { time, moments: [first, second] } => {
+            Self::Recorded { time, moments } => {
+                let [first, second] = moments.as_ref();
                 let prefix = join_path(prefix, FIELD);
                 out.push_scalar(&prefix, "time", (*time).into());
                 out.push_tensor(&prefix, "moment_1", first.clone());
@@ -56,6 +62,6 @@ impl<const D: usize> RecordState for Moments<D> {
         let prefix = join_path(prefix, FIELD);
         let time = usize::try_from(source.take_scalar(&prefix, "time")?).ok()?;
         let moments = [source.take_tensor(&prefix, "moment_1")?, source.take_tensor(&prefix, "moment_2")?];
-        Some(Self::Recorded { time, moments })
+        Some(Self::Recorded { time, moments: Box::new(moments) })
     }
 }

@@ -166,7 +166,7 @@ pub(crate) fn resume(
         saved: steps,
         _lock: lock,
     }
-    .to_the_end(manner, out)
+    .complete(manner, out)
 }
 
 /// Trains from the first step on. Whatever an attempt before recorded is begun anew.
@@ -198,11 +198,11 @@ fn begin(
         saved: 0,
         _lock: lock,
     }
-    .to_the_end(manner, out)
+    .complete(manner, out)
 }
 
 impl Run<'_> {
-    fn to_the_end(mut self, manner: Manner, out: &mut impl Write) -> Result<()> {
+    fn complete(mut self, manner: Manner, out: &mut impl Write) -> Result<()> {
         signals::listen()?;
         self.tell("training_status", "running");
         self.say(RunState::Running, None)?;

@@ -55,16 +55,17 @@ impl Draft {
 
     /// Adds the checksums, waits until all of it is on the disk, and puts it in its place.
     pub(super) fn finish(self) -> Result<(), CheckpointError> {
-        let mut sums = String::new();
+        let mut sums = Vec::new();
         for name in names(&self.path)? {
             let path = self.path.join(&name);
             let sum =
                 checksum(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
             sync(&path).map_err(|source| CheckpointError::Write { path, source })?;
-            sums.push_str(&format!("{sum}  {name}\n"));
+            sums.push(format!("{sum}  {name}\n"));
         }
         let path = self.file(CHECKSUMS);
-        let written = fs::write(&path, sums).and_then(|()| sync(&path)).and_then(|()| sync(&self.path));
+        let written =
+            fs::write(&path, sums.concat()).and_then(|()| sync(&path)).and_then(|()| sync(&self.path));
         written.map_err(|source| CheckpointError::Write { path, source })?;
         let placed = fs::rename(&self.path, &self.place).and_then(|()| {
             let parent = self.place.parent().filter(|parent| !parent.as_os_str().is_empty());
@@ -140,7 +141,7 @@ fn checksum(path: &Path) -> io::Result<String> {
             count => hasher.update(&block[..count]),
         }
     }
-    Ok(hasher.finalize().iter().map(|byte| format!("{byte:02x}")).collect())
+    Ok(format!("{:x}", hasher.finalize()))
 }
 
 /// Waits until a file or folder is on the disk. Folders cannot be waited for everywhere.

@@ -159,19 +159,16 @@ impl<E: VectorEnv + Snapshot + Send> Trainer<E> {
         }
 
         let progress = state.progress;
-        match checkpoint.replay::<SequenceReplay>()? {
-            Some(replay) => {
-                replay
-                    .fits(&trainer.replay)
-                    .map_err(|reason| CheckpointError::Damaged { path: checkpoint.replay_file(), reason })?;
-                trainer.replay = replay;
-                trainer.rests_until = state.rests_until;
-                trainer.due = state.due;
-            }
-            None => {
-                trainer.replay.start(trainer.env.observations(), trainer.env.action_masks());
-                trainer.rests_until = progress.steps + starts;
-            }
+        if let Some(replay) = checkpoint.replay::<SequenceReplay>()? {
+            replay
+                .fits(&trainer.replay)
+                .map_err(|reason| CheckpointError::Damaged { path: checkpoint.replay_file(), reason })?;
+            trainer.replay = replay;
+            trainer.rests_until = state.rests_until;
+            trainer.due = state.due;
+        } else {
+            trainer.replay.start(trainer.env.observations(), trainer.env.action_masks());
+            trainer.rests_until = progress.steps + starts;
         }
         trainer.annealing = state.annealing;
         if let Some(annealing) = &trainer.annealing {
