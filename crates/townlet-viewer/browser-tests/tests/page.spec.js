@@ -26,6 +26,8 @@ const button = (page, name) => page.getByRole("button", { name, exact: true });
 const clock = (page) => page.locator(".clock").first();
 
 async function step(page) {
+  // A page that has just connected says nothing until the first picture comes.
+  await expect(clock(page)).toContainText(/step \d+/);
   return Number((await clock(page).textContent()).match(/step (\d+)/)[1]);
 }
 
