@@ -1,9 +1,9 @@
 //! Ways of choosing actions, for evaluation.
 
-use townlet_env::{Action, PreviousInputs, ScriptedAgent, Town, VectorEnv, stream};
+use townlet_env::{Action, PreviousInputs, ScriptedAgent, Town, VectorEnv, random_allowed, stream};
 use townlet_nets::{Actor, QNetwork};
 
-use crate::explore::{epsilon_greedy, random_allowed};
+use crate::explore::epsilon_greedy;
 
 /// Chooses actions in many environments `E`, step after step.
 ///

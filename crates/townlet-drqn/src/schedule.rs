@@ -99,4 +99,10 @@ impl EpsilonSchedule {
             }
         }
     }
+
+    /// The mean epsilon of `num_envs` environments after `steps` environment steps.
+    pub fn mean(&self, num_envs: usize, steps: u64) -> f64 {
+        let sum: f64 = (0..num_envs).map(|env| self.epsilon(env, num_envs, steps)).sum();
+        sum / num_envs as f64
+    }
 }

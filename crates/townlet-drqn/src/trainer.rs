@@ -502,11 +502,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
 
     /// The mean epsilon over all environments now.
     pub fn mean_epsilon(&self) -> f64 {
-        let num_envs = self.env.num_envs();
-        let schedule = self.study.learner.config().epsilon;
-        let sum: f64 =
-            (0..num_envs).map(|env| schedule.epsilon(env, num_envs, self.book.progress.steps)).sum();
-        sum / num_envs as f64
+        self.study.learner.config().epsilon.mean(self.env.num_envs(), self.book.progress.steps)
     }
 
     /// The learner.

@@ -1,6 +1,7 @@
 #![doc = include_str!("../README.md")]
 #![forbid(unsafe_code)]
 
+mod choice;
 mod level;
 mod observation_layout;
 mod previous_inputs;
@@ -13,6 +14,7 @@ mod town;
 pub mod trace;
 mod vector_env;
 
+pub use choice::{greedy, random_allowed};
 pub use level::{
     Affordance, Amounts, Cascade, Cell, Grid, HOURS_PER_DAY, Hours, Layout, Level, LevelError, LevelFault,
     LevelPlace, MAX_AFFORDANCES, MAX_METERS, MAX_SIDE, MAX_STEP_LIMIT, MAX_VISION_RANGE, Meter, Milestone,

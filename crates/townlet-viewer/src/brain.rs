@@ -5,7 +5,7 @@ use std::error::Error;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use townlet_env::{Action, ObservationLayout, TownError};
+use townlet_env::{Action, ObservationLayout, TownError, greedy};
 
 use crate::World;
 
@@ -32,13 +32,7 @@ impl Thought {
     /// assert_eq!(thought.action, 2);
     /// ```
     pub fn greedy(values: Vec<f32>, memory: Vec<f32>, mask: &[bool]) -> Self {
-        let mut best: Option<usize> = None;
-        for (action, (value, allowed)) in values.iter().zip(mask).enumerate() {
-            if *allowed && best.is_none_or(|best| *value > values[best]) {
-                best = Some(action);
-            }
-        }
-        Self { values, memory, action: best.unwrap_or(0) as Action }
+        Self { action: greedy(&values, mask), values, memory }
     }
 }
 

@@ -1,7 +1,7 @@
 //! Brains without training: for trying a viewer out, for tests, and to compare with.
 
 use rand::RngExt;
-use townlet_env::{Action, Level, Town, stream};
+use townlet_env::{Action, Level, Town, random_allowed, stream};
 
 use crate::{Baseline, Brain, CheckpointInfo, RunFacts, Source, SourceError, SurvivalPoint, Thought, World};
 
@@ -27,17 +27,6 @@ impl Brain for RandomBrain {
     }
 
     fn forget(&mut self) {}
-}
-
-/// An allowed action, each equally likely; action 0 where none is allowed.
-pub(crate) fn random_allowed(mask: &[bool], rng: &mut impl rand::Rng) -> Action {
-    let allowed = mask.iter().filter(|&&allowed| allowed).count();
-    if allowed == 0 {
-        return 0;
-    }
-    let chosen = rng.random_range(0..allowed);
-    let action = mask.iter().enumerate().filter(|(_, allowed)| **allowed).nth(chosen);
-    action.map_or(0, |(action, _)| action as Action)
 }
 
 /// The same actions over and over, from the first at the start of every episode.

@@ -3,9 +3,8 @@
 use std::collections::VecDeque;
 
 use rand::RngExt;
-use townlet_env::{Action, AgentState, Step, StepError, Town, TownError, stream};
+use townlet_env::{Action, AgentState, Step, StepError, Town, TownError, random_allowed, stream};
 
-use crate::brains::random_allowed;
 use crate::frame::{
     Certificate, LaneFacts, LaneFrame, LastStep, PlaceFrame, ProgressFrame, Taken, ThoughtFrame,
 };

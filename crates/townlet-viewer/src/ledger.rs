@@ -124,10 +124,9 @@ fn set(meter: &mut MeterFrame, change: impl FnOnce(f32) -> f32) -> f32 {
 
 #[cfg(test)]
 mod tests {
-    use townlet_env::VectorEnv;
+    use townlet_env::{VectorEnv, random_allowed};
 
     use super::*;
-    use crate::brains::random_allowed;
 
     #[test]
     fn the_ledger_comes_to_the_meters_of_the_town_on_every_bit() {

@@ -61,13 +61,6 @@ impl<'a> Observer<'a> {
     pub(crate) fn sync(&mut self) -> Result<()> {
         self.recorder.as_mut().map_or(Ok(()), |recorder| Ok(recorder.sync()?))
     }
-
-    /// The mean epsilon over all agents.
-    fn mean_epsilon(&self) -> f64 {
-        let (agents, schedule) = (self.config.agents, self.config.learner.epsilon);
-        let sum: f64 = (0..agents).map(|agent| schedule.epsilon(agent, agents, self.counted.steps)).sum();
-        sum / agents as f64
-    }
 }
 
 impl TrainObserver<World> for Observer<'_> {
@@ -121,7 +114,7 @@ impl TrainObserver<World> for Observer<'_> {
                 grad_norm: update.grad_norm.into(),
                 mean_q: update.mean_q.into(),
                 mean_target: update.mean_target.into(),
-                epsilon: self.mean_epsilon(),
+                epsilon: self.config.learner.epsilon.mean(self.config.agents, self.counted.steps),
                 learning_rate: self.config.learner.learning_rate_after(update.updates - 1),
             });
         }

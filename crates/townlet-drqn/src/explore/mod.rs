@@ -6,7 +6,7 @@ mod distillation;
 mod novelty;
 
 use rand::RngExt;
-use townlet_env::{Action, stream};
+use townlet_env::{Action, greedy, random_allowed, stream};
 
 pub use self::annealing::{AdaptiveAnnealing, AnnealingConfig, WeightChange};
 pub use self::count_novelty::{CountNovelty, CountNoveltyConfig, CountNoveltyError};
@@ -43,26 +43,4 @@ pub fn epsilon_greedy(
             greedy(values, mask)
         };
     }
-}
-
-/// The allowed action of highest value; the first on a tie.
-pub(crate) fn greedy(values: &[f32], mask: &[bool]) -> Action {
-    let mut best: Option<usize> = None;
-    for (action, (value, allowed)) in values.iter().zip(mask).enumerate() {
-        if *allowed && best.is_none_or(|best| *value > values[best]) {
-            best = Some(action);
-        }
-    }
-    best.unwrap_or(0) as Action
-}
-
-/// An allowed action, each equally likely.
-pub(crate) fn random_allowed(mask: &[bool], rng: &mut impl rand::Rng) -> Action {
-    let allowed = mask.iter().filter(|&&allowed| allowed).count();
-    if allowed == 0 {
-        return 0;
-    }
-    let chosen = rng.random_range(0..allowed);
-    let action = mask.iter().enumerate().filter(|(_, allowed)| **allowed).nth(chosen);
-    action.map_or(0, |(action, _)| action as Action)
 }

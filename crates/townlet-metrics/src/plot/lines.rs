@@ -2,14 +2,14 @@
 
 use std::ops::Range;
 
-use plotters::chart::{ChartBuilder, LabelAreaPosition};
 use plotters::element::Polygon;
 use plotters::series::LineSeries;
-use plotters::style::{Color, RGBColor, TRANSPARENT};
+use plotters::style::{Color, RGBColor};
 
-use super::frame::{Area, Entry, FAINT, Heading, Swatch, draw, plain};
+use super::axes::{CHART_HEIGHT, STEPS, axes};
+use super::frame::{Area, Entry, FAINT, Heading, Swatch, draw};
 use super::series::{Group, Series, averaged, means};
-use super::style::{GRID, MARGIN, MUTED, TEXT, UNIT, colour, short};
+use super::style::{UNIT, colour, short};
 use super::{Plot, PlotError};
 
 /// What a learning curve is drawn over.
@@ -24,9 +24,6 @@ pub enum Over {
 /// How many points a line has at most.
 const MOST_POINTS: usize = 150;
 
-/// How high the part with the lines is, with the labels below it.
-const HEIGHT: i32 = 248;
-
 struct Line {
     colour: RGBColor,
     faint: bool,
@@ -35,7 +32,9 @@ struct Line {
     band: Vec<(f64, f64, f64)>,
 }
 
-struct Axes {
+/// What the axes show.
+struct Scale {
+    /// The name of the horizontal one.
     x: String,
     /// From 0, and not from the lowest value.
     y_from_zero: bool,
@@ -92,10 +91,8 @@ pub fn learning_curves(groups: &[Group], over: Over) -> Result<Option<Plot>, Plo
         description: format!("Mean survival in greedy evaluations over {of}.{intervals}"),
         measure: "mean survival in evaluations (steps)".to_owned(),
     };
-    draw_lines(heading, &legend, &lines, &Axes { x, y_from_zero: true, logarithms: false })
+    draw_lines(heading, &legend, &lines, &Scale { x, y_from_zero: true, logarithms: false })
 }
-
-const STEPS: &str = "environment steps, all agents";
 
 /// Turns seconds into the unit in which the longest time is easiest to read, and names it.
 fn in_unit_of_time(lines: &mut [Line]) -> String {
@@ -181,7 +178,7 @@ pub fn value_against_return(runs: &[(Series, Series)]) -> Result<Option<Plot>, P
                 .to_owned(),
         measure: "reward".to_owned(),
     };
-    draw_lines(heading, &legend, &lines, &Axes { x: STEPS.to_owned(), y_from_zero: true, logarithms: false })
+    draw_lines(heading, &legend, &lines, &Scale { x: STEPS.to_owned(), y_from_zero: true, logarithms: false })
 }
 
 /// One line a run, thinned.
@@ -213,8 +210,8 @@ fn simple(
         heading.measure.push_str(", logarithmic");
         lines.iter_mut().flat_map(|line| &mut line.points).for_each(|point| point.1 = point.1.log10());
     }
-    let axes = Axes { x: STEPS.to_owned(), y_from_zero: y_from_zero && !logarithms, logarithms };
-    draw_lines(heading, &legend, &lines, &axes)
+    let scale = Scale { x: STEPS.to_owned(), y_from_zero: y_from_zero && !logarithms, logarithms };
+    draw_lines(heading, &legend, &lines, &scale)
 }
 
 /// How many times the lowest value the highest one is where differences at the bottom would not be seen.
@@ -224,7 +221,7 @@ fn draw_lines(
     heading: Heading,
     legend: &[Entry],
     lines: &[Line],
-    axes: &Axes,
+    scale: &Scale,
 ) -> Result<Option<Plot>, PlotError> {
     if lines.is_empty() {
         return Ok(None);
@@ -237,8 +234,8 @@ fn draw_lines(
             .chain(line.band.iter().flat_map(|&(_, low, high)| [low, high]))
     });
     let x = range(xs, true, 0.0);
-    let y = range(ys, axes.y_from_zero, 0.05);
-    draw(heading, legend, HEIGHT, |area| draw_chart(area, lines, axes, x, y)).map(Some)
+    let y = range(ys, scale.y_from_zero, 0.05);
+    draw(heading, legend, CHART_HEIGHT, |area| draw_chart(area, lines, scale, x, y)).map(Some)
 }
 
 /// From the lowest value, or 0, to the highest one, and some more.
@@ -254,35 +251,14 @@ fn range(values: impl Iterator<Item = f64>, from_zero: bool, more: f64) -> Range
 fn draw_chart(
     area: &Area<'_>,
     lines: &[Line],
-    axes: &Axes,
+    scale: &Scale,
     x: Range<f64>,
     y: Range<f64>,
 ) -> Result<(), PlotError> {
     let y_label = |value: &f64| {
-        if axes.logarithms { short(10_f64.powf(*value)) } else { short(*value) }
+        if scale.logarithms { short(10_f64.powf(*value)) } else { short(*value) }
     };
-    let mut chart = ChartBuilder::on(area)
-        .margin_right((MARGIN + 8) * UNIT)
-        .margin_top(6 * UNIT)
-        .margin_left(4 * UNIT)
-        .set_label_area_size(LabelAreaPosition::Left, 44 * UNIT)
-        .set_label_area_size(LabelAreaPosition::Bottom, 42 * UNIT)
-        .build_cartesian_2d(x, y)?;
-    chart
-        .configure_mesh()
-        .disable_x_mesh()
-        .bold_line_style(GRID.stroke_width(UNIT as u32))
-        .light_line_style(TRANSPARENT)
-        .axis_style(MUTED.stroke_width(UNIT as u32))
-        .set_all_tick_mark_size(4 * UNIT)
-        .x_labels(6)
-        .y_labels(6)
-        .x_label_formatter(&|value| short(*value))
-        .y_label_formatter(&y_label)
-        .label_style(plain(TEXT, MUTED))
-        .axis_desc_style(plain(TEXT, MUTED))
-        .x_desc(axes.x.as_str())
-        .draw()?;
+    let mut chart = axes(area, x, y, &scale.x, &y_label)?;
     for line in lines {
         let upper = line.band.iter().map(|&(x, _, high)| (x, high));
         let lower = line.band.iter().rev().map(|&(x, low, _)| (x, low));

@@ -1,5 +1,6 @@
 //! Pictures of runs, as SVG and PNG.
 
+mod axes;
 mod frame;
 mod heat;
 mod lines;

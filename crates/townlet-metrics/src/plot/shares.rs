@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use plotters::chart::{ChartBuilder, LabelAreaPosition};
 use plotters::element::Polygon;
-use plotters::style::{Color, RGBColor, TRANSPARENT};
+use plotters::style::{Color, RGBColor};
 
-use super::frame::{Entry, Heading, Swatch, draw, plain};
-use super::style::{GRID, MARGIN, MUTED, TEXT, UNIT, colour, short};
+use super::axes::{CHART_HEIGHT, STEPS, axes};
+use super::frame::{Entry, Heading, Swatch, draw};
+use super::style::{colour, short};
 use super::{Plot, PlotError};
 
 /// How the episodes of a run ended.
@@ -84,29 +84,9 @@ pub fn deaths_by_cause(deaths: &Deaths) -> Result<Option<Plot>, PlotError> {
         ),
         measure: format!("share of episodes, {}", deaths.run),
     };
-    draw(heading, &legend, HEIGHT, |area| {
-        let mut chart = ChartBuilder::on(area)
-            .margin_right((MARGIN + 8) * UNIT)
-            .margin_top(6 * UNIT)
-            .margin_left(4 * UNIT)
-            .set_label_area_size(LabelAreaPosition::Left, 44 * UNIT)
-            .set_label_area_size(LabelAreaPosition::Bottom, 42 * UNIT)
-            .build_cartesian_2d(0.0..(end as f64).max(1.0), 0.0..1.0)?;
-        chart
-            .configure_mesh()
-            .disable_x_mesh()
-            .bold_line_style(GRID.stroke_width(UNIT as u32))
-            .light_line_style(TRANSPARENT)
-            .axis_style(MUTED.stroke_width(UNIT as u32))
-            .set_all_tick_mark_size(4 * UNIT)
-            .x_labels(6)
-            .y_labels(6)
-            .x_label_formatter(&|value| short(*value))
-            .y_label_formatter(&|value| format!("{:.0} %", value * 100.0))
-            .label_style(plain(TEXT, MUTED))
-            .axis_desc_style(plain(TEXT, MUTED))
-            .x_desc("environment steps, all agents")
-            .draw()?;
+    draw(heading, &legend, CHART_HEIGHT, |area| {
+        let percent = |share: &f64| format!("{:.0} %", share * 100.0);
+        let mut chart = axes(area, 0.0..(end as f64).max(1.0), 0.0..1.0, STEPS, &percent)?;
         for (index, &(cause, _)) in causes.iter().enumerate() {
             let up_to = |shares: &[f64], count: usize| shares[..count].iter().sum::<f64>();
             let edge = |count: usize| {
@@ -122,6 +102,3 @@ pub fn deaths_by_cause(deaths: &Deaths) -> Result<Option<Plot>, PlotError> {
     })
     .map(Some)
 }
-
-/// How high the part with the shares is, with the labels below it.
-const HEIGHT: i32 = 248;
