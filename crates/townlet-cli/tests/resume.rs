@@ -162,9 +162,11 @@ fn a_damaged_checkpoint_is_passed_over_and_named() {
     for checkpoint in checkpoints(&sandbox, "run") {
         fs::remove_file(checkpoint.join("state.msgpack")).unwrap();
     }
-    sandbox.townlet(&["resume", "run"]).assert().failure().stderr(
+    let config = sandbox.read("run/run.toml");
+    sandbox.townlet(&["resume", "run", "--steps", "9000"]).assert().failure().stderr(
         contains("state.msgpack is damaged: it is missing").and(contains("no checkpoint of run is whole")),
     );
+    assert_eq!(sandbox.read("run/run.toml"), config, "a run that is not gone on with keeps its budget");
     assert!(fs::read(sandbox.path("run/weights.safetensors")).unwrap() == expected, "nothing is lost");
 }
 

@@ -1,7 +1,8 @@
 //! Weight files: safetensors out and in, PyTorch state dicts in.
 
 use std::collections::BTreeMap;
-use std::io;
+use std::fs::File;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use burn_store::pytorch_reader::{DType as TorchDType, PytorchReader};
@@ -112,8 +113,8 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 
 /// Writes a state dict as safetensors, with free text `metadata`.
 ///
-/// The file is written beside its destination and renamed, so that a crash leaves either the old file or
-/// the new one.
+/// The file is written beside its destination and renamed once all of it is on the disk, so that a crash leaves
+/// either the old file or the new one.
 ///
 /// # Errors
 ///
@@ -139,5 +140,11 @@ pub fn write_safetensors(
         .map_err(|error| failed(io::Error::other(error)))?;
     let mut partial = path.as_os_str().to_owned();
     partial.push(".partial");
-    std::fs::write(&partial, file).and_then(|()| std::fs::rename(&partial, path)).map_err(failed)
+    write_to_disk(Path::new(&partial), &file).and_then(|()| std::fs::rename(&partial, path)).map_err(failed)
+}
+
+fn write_to_disk(path: &Path, contents: &[u8]) -> io::Result<()> {
+    let mut file = File::create(path)?;
+    file.write_all(contents)?;
+    file.sync_all()
 }

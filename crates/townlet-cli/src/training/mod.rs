@@ -90,20 +90,21 @@ pub(crate) fn start(path: &Path, config: &RunConfig, manner: Manner, out: &mut i
 
 /// Goes on with the run at `path` from its newest checkpoint, or from the one given.
 ///
-/// `steps` is the budget from now on, if there is to be another one.
+/// `budget` is that of steps from now on, if there is to be another one.
 pub(crate) fn resume(
     path: &Path,
     from: Option<&Path>,
-    steps: Option<u64>,
+    budget: Option<u64>,
     manner: Manner,
     out: &mut impl Write,
 ) -> Result<()> {
     let (directory, mut config) = RunDirectory::open(path)?;
     let lock = directory.lock()?;
-    if let Some(steps) = steps {
+    if let Some(steps) = budget {
         config.budget = Budget::Steps(steps);
-        directory.change(&config)?;
     }
+    // Not before all that can be refused has been: a run that is not gone on with keeps the budget it has.
+    let keep_budget = || if budget.is_some() { directory.change(&config) } else { Ok(()) };
     let world = config.view().world(config.agents)?;
     let device = config.backend.device()?;
     let checkpoints = directory.checkpoints();
@@ -124,6 +125,7 @@ pub(crate) fn resume(
         }
         eprintln!("{} was stopped before its first checkpoint; it begins anew", path.display());
         let trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device)?;
+        keep_budget()?;
         return begin(&directory, &config, trainer, lock, manner, out);
     };
     let saved: Saved = checkpoint.application()?;
@@ -137,6 +139,7 @@ pub(crate) fn resume(
     }
     let trainer = Trainer::resume(world, &config.network, learner, seed, &device, &checkpoint)?;
     let Progress { steps, episodes, updates, .. } = *trainer.progress();
+    keep_budget()?;
     if !checkpoint.has_replay() {
         eprintln!(
             "warning: {} has no replay; nothing is learned until a new one is filled, and the run is not the \
