@@ -8,7 +8,7 @@ use rand::RngExt;
 use serde::Serialize;
 use townlet_drqn::{Actor, EpisodeReport, NetworkPolicy, TrainObserver, Trainer, UpdateReport, evaluate};
 use townlet_env::probes::{DelayedTMaze, MemoryScore, Probe, ProbeEnv};
-use townlet_env::{VectorEnv, stream};
+use townlet_env::{PreviousInputs, VectorEnv, stream};
 use townlet_nets::Backend;
 use townlet_nets::device::in_pool;
 
@@ -97,7 +97,8 @@ pub(crate) struct Learned<P: Probe> {
     pub(crate) looks: Vec<Look>,
     /// bsuite's measure of the training episodes, for the task that has it.
     pub(crate) score: MemoryScore,
-    trainer: Trainer<ProbeEnv<P>>,
+    settings: ProbeSettings,
+    trainer: Trainer<PreviousInputs<ProbeEnv<P>>>,
 }
 
 /// Lets an agent learn `probe`.
@@ -112,7 +113,7 @@ where
 {
     let Plan { settings, seed, .. } = *plan;
     let device = plan.backend.device()?;
-    let env = ProbeEnv::new(probe, settings.agents);
+    let env = settings.world(probe, settings.agents);
     let network = settings.network.network(&env);
     let mut trainer = Trainer::new(env, &network, settings.learner.clone(), seed, &device)?;
     let mut record = Record::default();
@@ -164,11 +165,16 @@ where
         preference: None,
         regret_ratio: None,
     };
-    Ok(Learned { run, looks, score: record.score, trainer })
+    Ok(Learned { run, looks, score: record.score, settings: settings.clone(), trainer })
 }
 
 /// The mean return of greedy episodes, others at every look.
-fn look<P>(probe: P, trainer: &Trainer<ProbeEnv<P>>, plan: &Plan<'_>, number: usize) -> Result<f64>
+fn look<P>(
+    probe: P,
+    trainer: &Trainer<PreviousInputs<ProbeEnv<P>>>,
+    plan: &Plan<'_>,
+    number: usize,
+) -> Result<f64>
 where
     P: Probe + Copy + Send + Sync,
     P::Episode: Send,
@@ -176,7 +182,7 @@ where
     let episodes = plan.settings.evaluation.episodes;
     let seed = stream(plan.seed, "probe-evaluation", number as u64, 0).random();
     let mut policy = NetworkPolicy::new(&trainer.learner().acting_network(), episodes, 0.0, seed);
-    let outcomes = evaluate(&mut ProbeEnv::new(probe, episodes), &mut policy, seed, |_, _, _| {})?;
+    let outcomes = evaluate(&mut plan.settings.world(probe, episodes), &mut policy, seed, |_, _, _| {})?;
     Ok(outcomes.iter().map(|outcome| outcome.total_reward).sum::<f64>() / episodes as f64)
 }
 
@@ -191,10 +197,11 @@ impl Learned<DelayedTMaze> {
     /// By how much the right arm is valued above the wrong one, standing at the junction: the mean over episodes
     /// of both goals.
     pub(crate) fn preference(&self) -> Result<f64> {
-        let maze = *self.trainer.env().probe();
-        let mut env = ProbeEnv::new(maze, PREFERENCE_EPISODES);
+        let maze = *self.trainer.env().inner().probe();
+        let mut env = self.settings.world(maze, PREFERENCE_EPISODES);
         env.reset(stream(self.run.seed, "probe-preference", 0, 0).random());
-        let goals: Vec<bool> = env.observations().chunks_exact(2).map(|seen| seen[1] > 0.0).collect();
+        let width = env.observation_layout().len();
+        let goals: Vec<bool> = env.observations().chunks_exact(width).map(|seen| seen[1] > 0.0).collect();
         let mut actor = Actor::new(&self.trainer.learner().acting_network(), PREFERENCE_EPISODES);
         for _ in 0..maze.junction_time() {
             actor.values(env.observations());

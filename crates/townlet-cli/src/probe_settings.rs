@@ -6,7 +6,8 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use townlet_drqn::DrqnConfig;
-use townlet_env::VectorEnv;
+use townlet_env::probes::{Probe, ProbeEnv};
+use townlet_env::{PreviousInputs, VectorEnv};
 use townlet_nets::QNetworkConfig;
 
 use crate::config_file::{self, MAX_NETWORK_SIZE, check_learner, overlay};
@@ -22,7 +23,7 @@ pub(crate) struct ProbeSettings {
     /// How many copies of the task are played side by side.
     pub(crate) agents: usize,
     pub(crate) evaluation: EvaluationSettings,
-    pub(crate) network: NetworkSizes,
+    pub(crate) network: NetworkSettings,
     pub(crate) learner: DrqnConfig,
 }
 
@@ -36,17 +37,19 @@ pub(crate) struct EvaluationSettings {
     pub(crate) episodes: usize,
 }
 
-/// The sizes of the network. A probe has no window, so there are three.
+/// What the network sees, and its sizes. A probe has no window, so there are three.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
-pub(crate) struct NetworkSizes {
+pub(crate) struct NetworkSettings {
+    /// Whether agents see their previous action and reward.
+    previous: bool,
     hidden: usize,
     encoder_features: usize,
     head_features: usize,
 }
 
-impl NetworkSizes {
-    /// The network of these sizes for an agent in `env`.
+impl NetworkSettings {
+    /// The network of these sizes for an agent in `env`, which is a [`ProbeSettings::world`].
     pub(crate) fn network(self, env: &impl VectorEnv) -> QNetworkConfig {
         QNetworkConfig {
             hidden: self.hidden,
@@ -58,6 +61,16 @@ impl NetworkSizes {
 }
 
 impl ProbeSettings {
+    /// So many copies of `probe`, as agents with these settings see them.
+    pub(crate) fn world<P: Probe>(&self, probe: P, agents: usize) -> PreviousInputs<ProbeEnv<P>> {
+        let env = ProbeEnv::new(probe, agents);
+        if self.network.previous {
+            PreviousInputs::new(env, self.learner.reward_scale)
+        } else {
+            PreviousInputs::disabled(env)
+        }
+    }
+
     /// The settings of the text `builtin`, changed by the file `changes` if there is one. Where neither says
     /// how long sequences are, they are whole episodes of `episode_steps` steps.
     ///
