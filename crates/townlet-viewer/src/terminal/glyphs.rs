@@ -19,7 +19,7 @@ pub(crate) fn letters<'a>(names: impl Iterator<Item = &'a str>) -> Vec<char> {
     taken
 }
 
-/// A unit of memory, -1 to 1: the fuller the stronger, blue below zero and yellow above. The shape says as
+/// A unit of memory, -1 to 1 of the strongest: the fuller the stronger, blue below zero and yellow above. The shape says as
 /// much without colours.
 pub(super) fn unit(value: f32) -> Span<'static> {
     let shade = match value.abs() {

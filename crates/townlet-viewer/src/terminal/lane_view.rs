@@ -200,14 +200,19 @@ impl LaneView<'_> {
         match &self.lane.thought {
             Some(thought) if !thought.memory.is_empty() => {
                 let jump = thought.memory_jump.map_or_else(String::new, |step| format!(", jumped at {step}"));
-                format!("{kept}: changed {:.2}{jump}", thought.memory_change)
+                format!("{kept} ±{:.2}: changed {:.2}{jump}", self.strongest(), thought.memory_change)
             }
             _ => kept.to_owned(),
         }
     }
 
+    /// The largest magnitude of a hidden unit that is kept to be shown.
+    fn strongest(&self) -> f32 {
+        self.memory.iter().flatten().fold(0.0, |most: f32, unit| most.max(unit.abs()))
+    }
+
     /// Hidden units downwards, steps to the right, the newest last. Where there are more units than lines, a
-    /// line shows the strongest of several.
+    /// line shows the strongest of several. The fullest shade is that of the strongest of all.
     fn memory(&self, area: Rect) -> Vec<Line<'static>> {
         let Some(units) = self.memory.back().map(Vec::len) else {
             return vec![
@@ -221,13 +226,15 @@ impl LaneView<'_> {
         };
         let lines = usize::from(area.height).min(units).max(1);
         let shown = self.memory.len().min(usize::from(area.width));
+        // Not nothing, where all units are nothing.
+        let strongest = self.strongest().max(f32::MIN_POSITIVE);
         (0..lines)
             .map(|line| {
                 let range = line * units / lines..(line + 1) * units / lines;
                 let columns = self.memory.iter().skip(self.memory.len() - shown);
                 let spans = columns.map(|memory| {
                     let group = memory.get(range.clone()).unwrap_or_default().iter().copied();
-                    unit(group.max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0))
+                    unit(group.max_by(|a, b| a.abs().total_cmp(&b.abs())).unwrap_or(0.0) / strongest)
                 });
                 Line::from(spans.collect::<Vec<_>>())
             })

@@ -17,7 +17,7 @@ export function memoryPanel(scene, index) {
   const wiped = scene.lanes[index] && !scene.lanes[index].keeps_memory;
   const explanation = [
     "The network has a memory: some numbers between −1 and 1 that it changes with every observation. Each row is one of them, " +
-      "each column a step, the newest at the right. Blue is below zero, orange above.",
+      "each column a step, the newest at the right. Blue is below zero, orange above; full colour is the strongest that is shown.",
     "Nobody told it what to keep. A column where many rows change at once is a moment it took notice of; the last such step is " +
       "marked. The curve below says how much changed in each step.",
   ];
@@ -31,7 +31,8 @@ export function memoryPanel(scene, index) {
       const { thought } = lane;
       if (!thought || thought.memory.length === 0) return;
       if (columns.length > 0 && columns[columns.length - 1].step >= lane.step) columns.length = 0;
-      columns.push({ step: lane.step, memory: thought.memory, change: thought.memory_change });
+      const strongest = thought.memory.reduce((most, unit) => Math.max(most, Math.abs(unit)), 0);
+      columns.push({ step: lane.step, memory: thought.memory, strongest, change: thought.memory_change });
       if (columns.length > COLUMNS) columns.shift();
     },
     frame(lane) {
@@ -43,15 +44,16 @@ export function memoryPanel(scene, index) {
       }
       canvas.hidden = false;
       const jump = lane.thought ? lane.thought.memory_jump : null;
-      draw(canvas, columns, jump);
+      const strongest = Math.max(...columns.map((column) => column.strongest), 1e-6);
+      draw(canvas, columns, strongest, jump);
       const jumped = jump === null ? "no large change yet" : `last large change at step ${jump}`;
-      setText(note, `${last.memory.length} units, changed by ${short(last.change)}; ${jumped}`);
+      setText(note, `${last.memory.length} units up to ±${short(strongest)}, changed by ${short(last.change)}; ${jumped}`);
       setAttribute(canvas, "aria-label", `Memory: ${last.memory.length} units over ${columns.length} steps; ${jumped}`);
     },
   };
 }
 
-function draw(canvas, columns, jump) {
+function draw(canvas, columns, strongest, jump) {
   const units = columns[columns.length - 1].memory.length;
   // Whole pixels a unit, so that rows are not blurred.
   const rowHeight = Math.max(1, Math.round(160 / units));
@@ -68,7 +70,7 @@ function draw(canvas, columns, jump) {
   for (let column = 0; column < COLUMNS; column += 1) {
     const memory = column < columns.length ? columns[column].memory : null;
     for (let unit = 0; unit < units; unit += 1) {
-      const value = memory ? Math.max(-1, Math.min(1, memory[unit] ?? 0)) : 0;
+      const value = memory ? (memory[unit] ?? 0) / strongest : 0;
       const toward = value < 0 ? low : high;
       const at = 4 * (unit * COLUMNS + column);
       for (let part = 0; part < 3; part += 1) {
