@@ -71,7 +71,7 @@ fn short_run(townlet: &Path, scratch: &Path) -> Result<PathBuf> {
     Ok(run)
 }
 
-/// Lets tmux show an agent in a terminal, and writes down what stands there.
+/// Lets tmux show an agent in a terminal, and writes down what stands there, with the codes of its colours.
 fn terminal(townlet: &Path, run: &Path, text: &Path) -> Result<()> {
     let tmux = |arguments: &[&str]| -> Result<Vec<u8>> {
         let output = Command::new("tmux").args(["-L", "townlet-screenshots"]).args(arguments).output();
@@ -82,7 +82,7 @@ fn terminal(townlet: &Path, run: &Path, text: &Path) -> Result<()> {
     let command = format!("'{}' watch '{}' --terminal --speed 10", townlet.display(), run.display());
     tmux(&["new-session", "-d", "-x", "100", "-y", "30", &command])?;
     sleep(Duration::from_secs(TERMINAL_SECONDS));
-    let shown = tmux(&["capture-pane", "-p"]);
+    let shown = tmux(&["capture-pane", "-p", "-e"]);
     tmux(&["kill-server"])?;
     fs::write(text, shown?)?;
     Ok(())

@@ -4,8 +4,11 @@
 
 import { readFileSync, existsSync } from "node:fs";
 import { resolve } from "node:path";
+import { createRequire } from "node:module";
 import { pathToFileURL } from "node:url";
 import { chromium } from "@playwright/test";
+
+const require = createRequire(import.meta.url);
 
 const [url, report, terminal, folder] = process.argv.slice(2);
 const executablePath = process.env.CHROMIUM ?? "/usr/bin/chromium";
@@ -33,12 +36,20 @@ for (const width of [390, 1280, 1920]) {
 }
 
 if (existsSync(terminal)) {
-  const text = readFileSync(terminal, "utf8").replaceAll("&", "&amp;").replaceAll("<", "&lt;");
-  const page = await browser.newPage({ viewport: { width: 900, height: 560 } });
-  await page.setContent(
-    `<body style="margin:0;background:#111"><pre style="margin:16px;color:#eee;font:15px/1.2 'DejaVu Sans Mono',monospace">${text}</pre></body>`,
-  );
-  await page.screenshot({ path: `${folder}/terminal.png` });
-  console.log(`${folder}/terminal.png`);
+  const xterm = (file) => require.resolve(`@xterm/xterm/${file}`);
+  const page = await browser.newPage({ viewport: { width: 960, height: 620 } });
+  await page.setContent('<body style="margin: 12px; background: #111"><div></div></body>');
+  await page.addStyleTag({ path: xterm("css/xterm.css") });
+  await page.addScriptTag({ path: xterm("lib/xterm.js") });
+  await page.evaluate(async ([text, cols, rows]) => {
+    const options = { cols, rows, fontFamily: "DejaVu Sans Mono, monospace", fontSize: 15, theme: { background: "#111" } };
+    const screen = new window.Terminal({ ...options, convertEol: true, cursorInactiveStyle: "none" });
+    screen.open(document.querySelector("div"));
+    await new Promise((drawn) => screen.write(text, drawn));
+  }, [readFileSync(terminal, "utf8").trimEnd(), 100, 30]);
+  await page.waitForTimeout(500);
+  const path = `${folder}/terminal.png`;
+  await page.locator(".xterm-screen").screenshot({ path });
+  console.log(path);
 }
 await browser.close();
