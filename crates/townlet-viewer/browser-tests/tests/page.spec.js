@@ -99,6 +99,7 @@ test("shows memory kept beside memory wiped", async ({ page }) => {
   await page.getByLabel("Epsilon").fill("0");
   await button(page, "Memory kept | wiped").click();
   await expect(button(page, "Memory kept | wiped")).toHaveAttribute("aria-pressed", "true");
+  await expect(page.getByLabel("Beside it")).toHaveValue("memory_wiped");
   await expect(page.locator(".lane")).toHaveCount(2);
   await expect(page.getByRole("heading", { name: "memory wiped every step" })).toBeVisible();
   const values = (lane) => page.locator(".lane").nth(lane).locator(".values .value").allTextContents();

@@ -39,9 +39,22 @@ pub(super) fn bar(share: f32, width: usize, colour: Color) -> [Span<'static>; 2]
     ["\u{2588}".repeat(full).fg(colour), "\u{00b7}".repeat(width - full).dim()]
 }
 
+/// With how many decimals numbers that are `spread` apart can be told apart.
+pub(super) fn decimals(spread: f32) -> usize {
+    if spread > 0.0 { (2.0 - spread.log10().floor()).clamp(0.0, 5.0) as usize } else { 2 }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn values_that_are_close_get_more_decimals() {
+        let cases = [(0.0, 2), (300.0, 0), (20.0, 1), (5.0, 2), (0.3, 3), (0.02, 4), (1e-9, 5), (f32::NAN, 2)];
+        for (spread, digits) in cases {
+            assert_eq!(decimals(spread), digits, "{spread}");
+        }
+    }
 
     #[test]
     fn every_place_has_a_letter_of_its_own() {

@@ -8,7 +8,7 @@ use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, Paragraph};
 
-use super::glyphs::{bar, letters, unit};
+use super::glyphs::{bar, decimals, letters, unit};
 use crate::frame::{LaneFrame, Mode, Scene};
 
 /// From how many columns on, panels stand beside each other.
@@ -161,6 +161,7 @@ impl LaneView<'_> {
         let values = thought.map_or(&[][..], |thought| &thought.values);
         let finite = || values.iter().copied().filter(|value| value.is_finite());
         let (least, most) = (finite().fold(f32::MAX, f32::min), finite().fold(f32::MIN, f32::max));
+        let digits = decimals(most - least);
         let actions = self.scene.level.actions.iter().enumerate();
         actions
             .map(|(index, action)| {
@@ -180,7 +181,7 @@ impl LaneView<'_> {
                 } else {
                     Color::Blue
                 };
-                let value = values.get(index).map_or_else(String::new, |value| format!("{value:.2}"));
+                let value = values.get(index).map_or_else(String::new, |value| format!("{value:.digits$}"));
                 let name = format!("{:<9}", clip(action, 8));
                 let mut name = if allowed { Span::raw(name) } else { name.crossed_out().dim() };
                 if chosen {

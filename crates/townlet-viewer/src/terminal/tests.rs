@@ -68,7 +68,7 @@ fn everything_is_on_the_screen_at_80_by_24_and_larger() {
             "fitness",
             "INTERACT",
             "< chosen",
-            "Memory: changed",
+            "Memory ±0.",
             "rewards",
             "step 12 of 500",
             "12:00",

@@ -5,6 +5,8 @@ import { count, short } from "./format.js";
 
 const MOVES = { ArrowUp: "UP", ArrowDown: "DOWN", ArrowLeft: "LEFT", ArrowRight: "RIGHT", " ": "INTERACT" };
 const FOLLOW = "";
+/** Who may be beside the agent that is no other checkpoint. */
+const WITHOUT_CHECKPOINT = { nobody: "nobody", memory_wiped: "the same, memory wiped" };
 /** How long sliders wait between two messages, in milliseconds: the server refuses more than 40 a second. */
 const BREATH = 60;
 
@@ -66,7 +68,7 @@ export function createControls(root, send) {
   }, { class: "lesson", title: "The same network twice, once with its memory wiped before every step" });
   const beside = html("select", {
     onchange: () => {
-      const it = beside.value === "" ? { who: "nobody" } : { who: "checkpoint", checkpoint: beside.value };
+      const it = Object.hasOwn(WITHOUT_CHECKPOINT, beside.value) ? { who: beside.value } : { who: "checkpoint", checkpoint: beside.value };
       send("side_by_side", { beside: it });
     },
   });
@@ -162,7 +164,7 @@ export function createControls(root, send) {
       const named = checkpoints.map((it) => [it.id, it.steps > 0 ? `${it.label}, ${count(it.steps)} steps` : it.label]);
       setOptions(level, levels.map((name) => [name, name]), status ? status.level : levels[0]);
       setOptions(checkpoint, [[FOLLOW, "newest, as it trains"], ...named], FOLLOW);
-      setOptions(beside, [["", "nobody"], ...named], "");
+      setOptions(beside, [...Object.entries(WITHOUT_CHECKPOINT), ...named], "nobody");
       if (status) this.status(status);
     },
     status(next) {
@@ -177,7 +179,7 @@ export function createControls(root, send) {
       level.value = status.level;
       checkpoint.value = status.follow ? FOLLOW : (status.checkpoint ?? FOLLOW);
       setAttribute(wiped, "aria-pressed", status.beside.who === "memory_wiped");
-      beside.value = status.beside.who === "checkpoint" ? status.beside.checkpoint : "";
+      beside.value = status.beside.who === "checkpoint" ? status.beside.checkpoint : status.beside.who;
       if (status.replay) {
         setAttribute(scrubber, "max", status.replay.steps);
         episode.value = String(status.replay.episode);

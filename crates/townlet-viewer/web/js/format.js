@@ -19,6 +19,12 @@ export function short(value) {
   return value.toFixed(digits).replace("-", "−");
 }
 
+/** Writes numbers that are `spread` apart, with as many decimals as tell them apart. */
+export function decimals(spread) {
+  const digits = spread > 0 ? Math.max(0, Math.min(5, 2 - Math.floor(Math.log10(spread)))) : 2;
+  return (value) => value.toFixed(digits).replace("-", "−");
+}
+
 /** A large count: 1,250,000. */
 export function count(value) {
   return Math.round(value).toLocaleString("en");

@@ -1,7 +1,7 @@
 // What the agent thinks each action is worth, which are not allowed, and which it takes.
 
 import { html, setAttribute, setText } from "./dom.js";
-import { short } from "./format.js";
+import { decimals } from "./format.js";
 import { panel } from "./panel.js";
 
 const ARROWS = { UP: "↑", DOWN: "↓", LEFT: "←", RIGHT: "→", INTERACT: "◉" };
@@ -33,12 +33,13 @@ export function valuesPanel(scene) {
       const values = thought ? thought.values : [];
       const known = values.filter((value) => Number.isFinite(value));
       const [least, most] = [Math.min(...known), Math.max(...known)];
+      const write = decimals(most - least);
       setText(none, noValues(scene, lane, values));
       rows.forEach((row, index) => {
         const value = values[index];
         const width = Number.isFinite(value) && most > least ? 4 + (96 * (value - least)) / (most - least) : 0;
         row.fill.style.width = `${width}%`;
-        setText(row.value, Number.isFinite(value) ? short(value) : "");
+        setText(row.value, Number.isFinite(value) ? write(value) : "");
         const allowed = lane.mask[index];
         const chosen = Boolean(thought && thought.action === index);
         const note = !allowed ? "masked" : chosen ? (thought.explored ? "at random" : "chosen") : "";
