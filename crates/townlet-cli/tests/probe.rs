@@ -103,6 +103,19 @@ fn the_cart_pole_reports_its_training_episodes() {
 }
 
 #[test]
+fn an_agent_that_sees_what_it_did_learns_something_else() {
+    let sandbox = sandbox();
+    sandbox.write("previous.toml", QUICK.replace("hidden = 8", "hidden = 8\nprevious = true"));
+    let learned = |config: &str| {
+        let arguments = ["delayed-t-maze", "--delay", "1", "--memory", "carried", "--seeds", "1"];
+        let more = ["--steps", "300", "--config", config];
+        let report = probe(&sandbox, &[&arguments[..], &more].concat());
+        report["cases"][0]["runs"][0]["preference"].as_f64().unwrap()
+    };
+    assert_ne!(learned("previous.toml"), learned("quick.toml"));
+}
+
+#[test]
 fn the_same_seed_is_the_same_run() {
     let sandbox = sandbox();
     let arguments = ["passive-t-maze", "--steps", "600", "--config", "quick.toml", "--seed", "3"];
