@@ -32,7 +32,7 @@ struct Session {
     output: Receiver<Vec<u8>>,
     seen: Vec<u8>,
     screen: vt100::Parser,
-    _pty: Box<dyn portable_pty::MasterPty + Send>,
+    pty: Box<dyn portable_pty::MasterPty + Send>,
 }
 
 impl Session {
@@ -58,7 +58,7 @@ impl Session {
         });
         let keys = pty.master.take_writer().unwrap();
         let screen = vt100::Parser::new(24, 80, 0);
-        Self { child, keys, output, seen: Vec::new(), screen, _pty: pty.master }
+        Self { child, keys, output, seen: Vec::new(), screen, pty: pty.master }
     }
 
     fn press(&mut self, keys: &str) {
@@ -113,7 +113,7 @@ fn it_draws_obeys_and_quits() {
     session.press("m");
     session.expect("memory wiped every step");
     session.press("m");
-    session.expect("Memory: changed");
+    session.expect("Memory ±");
     session.press("q");
     assert_eq!(session.end().0, 0);
 }
@@ -147,4 +147,20 @@ fn the_terminal_comes_back_after_a_signal() {
     let id = session.child.process_id().unwrap().to_string();
     assert!(std::process::Command::new("kill").args(["-TERM", &id]).status().unwrap().success());
     session.end();
+}
+
+#[test]
+fn the_program_ends_with_its_terminal() {
+    let mut session = Session::start("watch");
+    session.expect("step 0 of 500");
+    let Session { mut child, mut keys, output, pty, .. } = session;
+    // Whoever reads its output stops at the next picture, and nobody holds the terminal any more.
+    drop(output);
+    keys.write_all(b"s").unwrap();
+    drop((keys, pty));
+    let start = Instant::now();
+    while child.try_wait().unwrap().is_none() {
+        assert!(start.elapsed() < PATIENCE, "it goes on without a terminal");
+        thread::sleep(Duration::from_millis(20));
+    }
 }

@@ -50,7 +50,8 @@ mod tests {
 
     #[test]
     fn values_that_are_close_get_more_decimals() {
-        let cases = [(0.0, 2), (300.0, 0), (20.0, 1), (5.0, 2), (0.3, 3), (0.02, 4), (1e-9, 5), (f32::NAN, 2)];
+        let cases =
+            [(0.0, 2), (300.0, 0), (20.0, 1), (5.0, 2), (0.3, 3), (0.02, 4), (1e-9, 5), (f32::NAN, 2)];
         for (spread, digits) in cases {
             assert_eq!(decimals(spread), digits, "{spread}");
         }

@@ -1,6 +1,7 @@
 //! The same session in a terminal: over ssh, at 80 by 24 characters and larger.
 
 mod draw;
+mod end_signals;
 mod glyphs;
 mod keys;
 mod lane_view;
@@ -9,7 +10,6 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
@@ -18,6 +18,7 @@ use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use crate::Session;
 use crate::pace::Pace;
+use end_signals::EndSignals;
 pub(crate) use glyphs::letters;
 use keys::Outcome;
 
@@ -39,29 +40,12 @@ pub fn run(session: &mut Session) -> io::Result<()> {
         let message = "standard output is not a terminal; leave out `--terminal`, or do not redirect it";
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));
     }
-    let ended = end_signals()?;
+    let signals = EndSignals::listen()?;
     // From here on a panic restores the terminal before its message is printed.
     let mut terminal = ratatui::try_init()?;
-    let shown = show(&mut terminal, session, &ended);
+    let shown = show(&mut terminal, session, &signals.heard);
     let restored = ratatui::try_restore();
     shown.and(restored)
-}
-
-/// A flag that is set by signals that end a program.
-#[cfg(unix)]
-fn end_signals() -> io::Result<Arc<AtomicBool>> {
-    use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
-    let ended = Arc::new(AtomicBool::new(false));
-    for signal in [SIGTERM, SIGHUP, SIGINT] {
-        signal_hook::flag::register(signal, ended.clone())?;
-    }
-    Ok(ended)
-}
-
-#[cfg(not(unix))]
-#[expect(clippy::unnecessary_wraps, reason = "the signature that it has elsewhere")]
-fn end_signals() -> io::Result<Arc<AtomicBool>> {
-    Ok(Arc::new(AtomicBool::new(false)))
 }
 
 fn show(terminal: &mut DefaultTerminal, session: &mut Session, ended: &AtomicBool) -> io::Result<()> {
