@@ -125,6 +125,20 @@ pub(crate) struct CheckpointSchedule {
     pub(crate) replay: bool,
 }
 
+impl CheckpointSchedule {
+    /// The fewest steps between two checkpoints of a run whose user did not ask for any.
+    const LEAST: u64 = 5_000;
+
+    /// How often a run of so many steps writes one: ten times, so that somebody who watches it sees it learn, but
+    /// neither more rarely than a long run nor all the time.
+    pub(crate) fn fitted(self, steps: u64) -> u64 {
+        match self.every {
+            0 => 0,
+            every => (steps / 10).max(Self::LEAST).min(every),
+        }
+    }
+}
+
 impl Default for CheckpointSchedule {
     fn default() -> Self {
         Self { every: 500_000, keep: 2, replay: true }

@@ -175,6 +175,16 @@ fn fitted(document: &Document, users: &Layers, step_limit: u32) -> Result<Layer>
     if !changed.is_empty() {
         table.insert("learner".to_owned(), Value::Table(changed));
     }
+    if let Budget::Steps(steps) = budget {
+        let every = document.checkpoints.fitted(steps);
+        if every != document.checkpoints.every {
+            let every = Value::Integer(i64::try_from(every)?);
+            table.insert(
+                "checkpoints".to_owned(),
+                Value::Table(Table::from_iter([("every".to_owned(), every)])),
+            );
+        }
+    }
     Ok(Layer { origin: Origin::Fitted, table })
 }
 

@@ -84,6 +84,11 @@ fn recipes_are_fitted_to_the_run_and_files_are_not() {
     assert_eq!(short.layers.origin("learner.schedule.update_every").describe(""), "recipe best");
     let own = learner("steps = 600\n[learner]\nreplay_capacity = 5000\n", &[]);
     assert_eq!(own.replay_capacity, 5_000);
+    let checkpoints = |text: &str| resolved(text, &[]).unwrap().config.checkpoints.every;
+    let every = ["steps = 600\n", "steps = 50_000\n", "steps = 4_500_000\n", "steps = 90_000_000\n"];
+    assert_eq!(every.map(checkpoints), [5_000, 5_000, 450_000, 500_000]);
+    assert_eq!(checkpoints("steps = 50_000\n[checkpoints]\nevery = 0\n"), 0);
+    assert_eq!(checkpoints("episodes = 90\n"), 500_000);
     let alone = learner("agents = 1\n", &[]);
     assert!(matches!(alone.epsilon, EpsilonSchedule::Linear { .. }), "a ladder has one rung for one agent");
 }

@@ -1,5 +1,7 @@
 //! A run, while it trains and afterwards.
 
+use std::iter;
+
 use anyhow::{Context, Result};
 use townlet_drqn::Checkpoint;
 use townlet_env::{Level, VectorEnv};
@@ -14,6 +16,8 @@ use crate::run_directory::{RunDirectory, Weights};
 use crate::run_status::RunStatus;
 use crate::world::View;
 
+/// What the network is called that the run began with.
+const UNTRAINED: &str = "untrained";
 /// The most points of a survival curve.
 const MOST_POINTS: usize = 300;
 
@@ -72,6 +76,10 @@ impl RunSource {
 
     fn network(&self, id: &str) -> Result<QNetwork> {
         let (config, backend) = (&self.config, self.config.backend);
+        if id == UNTRAINED {
+            // The trainer draws it from the same seed.
+            return Ok(config.network.init(config.seed, &backend.device()?));
+        }
         for which in [Weights::Best, Weights::Last] {
             if which.name() == id {
                 return self.run.load_network(which, config, backend);
@@ -86,6 +94,13 @@ impl RunSource {
 
 impl Source for RunSource {
     fn checkpoints(&self) -> Vec<CheckpointInfo> {
+        let untrained = CheckpointInfo {
+            id: UNTRAINED.to_owned(),
+            steps: 0,
+            episodes: None,
+            label: "before training".to_owned(),
+            epsilon: None,
+        };
         let saved =
             self.run.checkpoints().list().unwrap_or_default().into_iter().filter_map(|(steps, path)| {
                 let id = path.file_name()?.to_str()?.to_owned();
@@ -93,11 +108,12 @@ impl Source for RunSource {
                 Some(CheckpointInfo { id, steps, episodes: None, label, epsilon: None })
             });
         // The last of the list is the one that is followed: while a run trains what it saved last, afterwards what
-        // it came to.
+        // it came to. Until something is saved, it is what the run began with.
+        let first = iter::once(untrained);
         if self.run.is_locked() {
-            self.weights().into_iter().chain(saved).collect()
+            first.chain(self.weights()).chain(saved).collect()
         } else {
-            saved.chain(self.weights()).collect()
+            first.chain(saved).chain(self.weights()).collect()
         }
     }
 

@@ -3,7 +3,7 @@
 use std::rc::Rc;
 use std::sync::Arc;
 
-use townlet_drqn::{NetworkPolicy, Policy};
+use townlet_drqn::{NetworkPolicy, Policy, Trainer};
 use townlet_env::VectorEnv;
 use townlet_nets::Actor;
 use townlet_viewer::{Beside, Session, SessionOptions};
@@ -28,13 +28,19 @@ encoder_features = 4
 head_features = 8
 ";
 
-/// A run directory with a network that was never trained; what matters is that it is one and the same.
-fn run(folder: &std::path::Path) -> (RunDirectory, RunConfig) {
+/// A run directory in which nothing has been saved yet.
+fn begun(folder: &std::path::Path) -> (RunDirectory, RunConfig) {
     let file = SourceFile { path: "watched.toml".into(), text: SETTINGS.to_owned() };
     let table = file.toml().parse().unwrap();
     let said = within(Rc::new(file), "", table).unwrap();
     let config = resolve(vec![said]).unwrap().config;
     let run = RunDirectory::create(&folder.join("run"), &config).unwrap();
+    (run, config)
+}
+
+/// One with a network that was never trained; what matters is that it is one and the same.
+fn run(folder: &std::path::Path) -> (RunDirectory, RunConfig) {
+    let (run, config) = begun(folder);
     let network = config.network.init(9, &config.backend.device().unwrap());
     run.save_weights(Weights::Last, &network, &config, 0).unwrap();
     (run, config)
@@ -84,4 +90,31 @@ fn the_viewer_shows_the_values_memory_and_actions_that_an_evaluation_acts_with()
         session.advance().unwrap();
     }
     assert!(steps > 60 && apart > steps / 2, "{apart} of {steps} moments differ");
+}
+
+#[test]
+fn a_run_is_watched_from_its_beginning_and_followed_when_it_saves() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, config) = begun(folder.path());
+    let device = config.backend.device().unwrap();
+    let world = config.view().world(config.agents).unwrap();
+    let trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device).unwrap();
+    let mut beginning = Actor::new(&trainer.learner().acting_network(), 1);
+
+    let source = RunSource::new(RunDirectory::open(run.path()).unwrap().0, config.clone()).unwrap();
+    let mut session = Session::watch(Arc::new(source), SessionOptions::default()).unwrap();
+    let mut world = config.view().world(1).unwrap();
+    world.reset(0);
+    let thought = session.frame().lanes[0].thought.clone().unwrap();
+    assert_eq!(thought.values, beginning.values(world.observations()), "what the trainer begins with");
+    assert_eq!(session.status().checkpoint.as_deref(), Some("untrained"));
+
+    let network = config.network.init(9, &device);
+    run.save_weights(Weights::Last, &network, &config, 50).unwrap();
+    session.poll();
+    while !session.episode_is_over() {
+        session.advance().unwrap();
+    }
+    session.advance().unwrap();
+    assert_eq!(session.status().checkpoint.as_deref(), Some("last"));
 }
