@@ -53,7 +53,7 @@ impl RunSource {
     fn weights(&self) -> Vec<CheckpointInfo> {
         let status = self.status();
         let steps = status.as_ref().map_or(0, |status| status.steps);
-        let best = self.evaluations().into_iter().max_by(|a, b| a.survival.total_cmp(&b.survival));
+        let best = evaluations(self.metrics().as_ref()).into_iter().max_by(|a, b| a.survival.total_cmp(&b.survival));
         let of = |which: Weights, steps, label: &str| {
             self.run.has_weights(which).then(|| CheckpointInfo {
                 id: which.name().to_owned(),
@@ -68,10 +68,9 @@ impl RunSource {
         last.into_iter().chain(best).collect()
     }
 
-    fn evaluations(&self) -> Vec<SurvivalPoint> {
-        let rows = Metrics::open(self.run.path()).and_then(|metrics| metrics.evaluations());
-        let points = rows.unwrap_or_default().into_iter();
-        points.map(|row| SurvivalPoint { steps: row.steps, survival: row.survival_mean }).collect()
+    /// What the run has recorded so far, if anything.
+    fn metrics(&self) -> Option<Metrics> {
+        Metrics::open(self.run.path()).ok()
     }
 
     fn network(&self, id: &str) -> Result<QNetwork> {
@@ -90,6 +89,12 @@ impl RunSource {
         let (_, path) = found.context("it was removed meanwhile; choose another one")?;
         RunDirectory::checkpoint_network(&Checkpoint::open(&path)?, config, backend)
     }
+}
+
+/// How long agents lived in the evaluations on the way.
+fn evaluations(metrics: Option<&Metrics>) -> Vec<SurvivalPoint> {
+    let rows = metrics.and_then(|metrics| metrics.evaluations().ok()).unwrap_or_default();
+    rows.into_iter().map(|row| SurvivalPoint { steps: row.steps, survival: row.survival_mean }).collect()
 }
 
 impl Source for RunSource {
@@ -141,12 +146,12 @@ impl Source for RunSource {
 
     fn facts(&self) -> RunFacts {
         let status = self.status();
-        let mut survival = self.evaluations();
-        let last = Metrics::open(self.run.path()).and_then(|metrics| metrics.last_episode()).ok().flatten();
+        let metrics = self.metrics();
+        let mut survival = evaluations(metrics.as_ref());
+        let last = metrics.as_ref().and_then(|metrics| metrics.last_episode().ok().flatten());
         if survival.is_empty() {
             // Not evaluated on its way: how long training episodes lasted, a few of them at a time.
-            let metrics = Metrics::open(self.run.path());
-            let rows = metrics.and_then(|metrics| metrics.thinned_episodes(10 * MOST_POINTS as u64));
+            let rows = metrics.and_then(|metrics| metrics.thinned_episodes(10 * MOST_POINTS as u64).ok());
             let rows = rows.unwrap_or_default();
             survival = rows
                 .chunks(10)
