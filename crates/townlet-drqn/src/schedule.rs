@@ -101,6 +101,13 @@ impl EpsilonSchedule {
     }
 
     /// The mean epsilon of `num_envs` environments after `steps` environment steps.
+    ///
+    /// ```
+    /// use townlet_drqn::EpsilonSchedule;
+    ///
+    /// let ladder = EpsilonSchedule::Ladder { base: 0.5, exponent: 1.0 };
+    /// assert_eq!(ladder.mean(2, 0), (0.5 + 0.25) / 2.0);
+    /// ```
     pub fn mean(&self, num_envs: usize, steps: u64) -> f64 {
         let sum: f64 = (0..num_envs).map(|env| self.epsilon(env, num_envs, steps)).sum();
         sum / num_envs as f64
