@@ -53,7 +53,8 @@ impl RunSource {
     fn weights(&self) -> Vec<CheckpointInfo> {
         let status = self.status();
         let steps = status.as_ref().map_or(0, |status| status.steps);
-        let best = evaluations(self.metrics().as_ref()).into_iter().max_by(|a, b| a.survival.total_cmp(&b.survival));
+        let best =
+            evaluations(self.metrics().as_ref()).into_iter().max_by(|a, b| a.survival.total_cmp(&b.survival));
         let of = |which: Weights, steps, label: &str| {
             self.run.has_weights(which).then(|| CheckpointInfo {
                 id: which.name().to_owned(),
