@@ -29,12 +29,14 @@ impl EndSignals {
         use std::thread;
         use std::time::Duration;
 
+        use ratatui::crossterm::cursor::Show;
+        use ratatui::crossterm::execute;
         use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
         use signal_hook::iterator::Signals;
         use signal_hook::low_level::emulate_default_handler;
 
-        /// How long the loop has to notice.
-        const GRACE: Duration = Duration::from_secs(1);
+        /// How long the loop has to notice and to give the terminal back: many times what it takes.
+        const GRACE: Duration = Duration::from_secs(3);
 
         let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT])?;
         let (heard, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));
@@ -47,6 +49,7 @@ impl EndSignals {
             if !over.load(Ordering::Acquire) {
                 // As far as there is a terminal to give back.
                 let _ = ratatui::try_restore();
+                let _ = execute!(io::stdout(), Show);
                 let _ = emulate_default_handler(signal);
             }
         })?;

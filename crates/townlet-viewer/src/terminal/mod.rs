@@ -24,6 +24,8 @@ use keys::Outcome;
 
 /// How often the source is asked what is new.
 const POLL: Duration = Duration::from_secs(1);
+/// How long keys are waited for at most before a signal is noticed.
+const NOTICE: Duration = Duration::from_millis(200);
 /// The shortest time between two pictures: what an ssh connection can take.
 const PICTURE: Duration = Duration::from_millis(33);
 /// How many columns of memory are kept.
@@ -63,7 +65,7 @@ fn show(terminal: &mut DefaultTerminal, session: &mut Session, ended: &AtomicBoo
         }
         let step = pace.wait(session, now).unwrap_or(POLL);
         let picture = if stale { PICTURE } else { POLL };
-        if event::poll(step.min(picture).min(POLL))? {
+        if event::poll(step.min(picture).min(NOTICE))? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
                     if keys::press(key, session, &mut view) == Outcome::Quit {
