@@ -47,9 +47,12 @@ impl EndSignals {
             heard.store(true, Ordering::Relaxed);
             thread::sleep(GRACE);
             if !over.load(Ordering::Acquire) {
-                // As far as there is a terminal to give back.
-                let _ = ratatui::try_restore();
-                let _ = execute!(io::stdout(), Show);
+                // As far as there is a terminal to give back: whoever is stuck may hold its lock.
+                thread::spawn(|| {
+                    let _ = ratatui::try_restore();
+                    let _ = execute!(io::stdout(), Show);
+                });
+                thread::sleep(GRACE / 10);
                 let _ = emulate_default_handler(signal);
             }
         })?;
