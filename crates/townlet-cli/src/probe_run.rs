@@ -97,7 +97,6 @@ pub(crate) struct Learned<P: Probe> {
     pub(crate) looks: Vec<Look>,
     /// bsuite's measure of the training episodes, for the task that has it.
     pub(crate) score: MemoryScore,
-    settings: ProbeSettings,
     trainer: Trainer<PreviousInputs<ProbeEnv<P>>>,
 }
 
@@ -165,7 +164,7 @@ where
         preference: None,
         regret_ratio: None,
     };
-    Ok(Learned { run, looks, score: record.score, settings: settings.clone(), trainer })
+    Ok(Learned { run, looks, score: record.score, trainer })
 }
 
 /// The mean return of greedy episodes, others at every look.
@@ -195,10 +194,10 @@ fn solved_at(probe: &impl Probe, looks: &[Look]) -> Option<u64> {
 
 impl Learned<DelayedTMaze> {
     /// By how much the right arm is valued above the wrong one, standing at the junction: the mean over episodes
-    /// of both goals.
-    pub(crate) fn preference(&self) -> Result<f64> {
+    /// of both goals. `settings` are those that it was learned with.
+    pub(crate) fn preference(&self, settings: &ProbeSettings) -> Result<f64> {
         let maze = *self.trainer.env().inner().probe();
-        let mut env = self.settings.world(maze, PREFERENCE_EPISODES);
+        let mut env = settings.world(maze, PREFERENCE_EPISODES);
         env.reset(stream(self.run.seed, "probe-preference", 0, 0).random());
         let width = env.observation_layout().len();
         let goals: Vec<bool> = env.observations().chunks_exact(width).map(|seen| seen[1] > 0.0).collect();

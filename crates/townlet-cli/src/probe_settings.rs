@@ -12,6 +12,7 @@ use townlet_nets::QNetworkConfig;
 
 use crate::config_file::{self, MAX_NETWORK_SIZE, check_learner, overlay};
 use crate::toml_place::TomlText;
+use crate::world::with_previous;
 
 /// The most agents, and the most episodes of an evaluation.
 const MOST_SIDE_BY_SIDE: usize = 65_536;
@@ -63,12 +64,8 @@ impl NetworkSettings {
 impl ProbeSettings {
     /// So many copies of `probe`, as agents with these settings see them.
     pub(crate) fn world<P: Probe>(&self, probe: P, agents: usize) -> PreviousInputs<ProbeEnv<P>> {
-        let env = ProbeEnv::new(probe, agents);
-        if self.network.previous {
-            PreviousInputs::new(env, self.learner.reward_scale)
-        } else {
-            PreviousInputs::disabled(env)
-        }
+        let scale = self.network.previous.then_some(self.learner.reward_scale);
+        with_previous(ProbeEnv::new(probe, agents), scale)
     }
 
     /// The settings of the text `builtin`, changed by the file `changes` if there is one. Where neither says

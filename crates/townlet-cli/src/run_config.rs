@@ -129,12 +129,11 @@ impl CheckpointSchedule {
     /// The fewest steps between two checkpoints of a run whose user did not ask for any.
     const LEAST: u64 = 5_000;
 
-    /// How often a run of so many steps writes one: ten times, so that somebody who watches it sees it learn, but
-    /// neither more rarely than a long run nor all the time.
-    pub(crate) fn fitted(self, steps: u64) -> u64 {
-        match self.every {
-            0 => 0,
-            every => (steps / 10).max(Self::LEAST).min(every),
+    /// Makes a run of so many steps write ten, so that somebody who watches it sees it learn, but no more than one
+    /// every [`LEAST`](Self::LEAST) steps, and no fewer than it would have.
+    pub(crate) fn fit(&mut self, budget: Budget) {
+        if let Budget::Steps(steps) = budget {
+            self.every = self.every.min((steps / 10).max(Self::LEAST));
         }
     }
 }

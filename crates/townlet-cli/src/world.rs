@@ -1,6 +1,6 @@
 //! The world of a run, as its agents see it.
 
-use townlet_env::{Level, PreviousInputs, Town, TownError};
+use townlet_env::{Level, PreviousInputs, Town, TownError, VectorEnv};
 
 /// A town whose agents may also see what they did last and what it paid.
 pub(crate) type World = PreviousInputs<Town>;
@@ -26,9 +26,14 @@ impl View {
     /// Where the level makes no world.
     pub(crate) fn world(&self, agents: usize) -> Result<World, TownError> {
         let town = Town::new(self.level.clone(), agents)?;
-        Ok(match self.previous_scale {
-            Some(scale) => PreviousInputs::new(town, scale),
-            None => PreviousInputs::disabled(town),
-        })
+        Ok(with_previous(town, self.previous_scale))
+    }
+}
+
+/// An environment whose agents also see what they did last and what it paid, times `scale`, where there is one.
+pub(crate) fn with_previous<E: VectorEnv>(env: E, scale: Option<f32>) -> PreviousInputs<E> {
+    match scale {
+        Some(scale) => PreviousInputs::new(env, scale),
+        None => PreviousInputs::disabled(env),
     }
 }

@@ -242,7 +242,8 @@ impl DelayedTMazeArguments {
                 };
                 measurement.learn(probe, case, &settings, Budget::Steps(self.steps), false, |learned| {
                     let solved = Some(learned.run.greedy_return >= f64::from(probe.optimal_return()));
-                    Ok(ProbeRun { solved, preference: Some(learned.preference()?), ..learned.run.clone() })
+                    let preference = Some(learned.preference(&settings)?);
+                    Ok(ProbeRun { solved, preference, ..learned.run.clone() })
                 })?;
             }
         }

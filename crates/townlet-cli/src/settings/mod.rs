@@ -170,19 +170,17 @@ fn fitted(document: &Document, users: &Layers, step_limit: u32) -> Result<Layer>
     let agents = whole("agents").unwrap_or(document.agents.into());
     let mut learner = document.learner.clone();
     fit(&mut learner, usize::try_from(agents)?, budget, step_limit);
-    let changed = layers::difference(&Table::try_from(&document.learner)?, Table::try_from(learner)?);
+    let mut checkpoints = document.checkpoints;
+    checkpoints.fit(budget);
+    let parts = [
+        ("learner", Table::try_from(&document.learner)?, Table::try_from(learner)?),
+        ("checkpoints", Table::try_from(document.checkpoints)?, Table::try_from(checkpoints)?),
+    ];
     let mut table = Table::new();
-    if !changed.is_empty() {
-        table.insert("learner".to_owned(), Value::Table(changed));
-    }
-    if let Budget::Steps(steps) = budget {
-        let every = document.checkpoints.fitted(steps);
-        if every != document.checkpoints.every {
-            let every = Value::Integer(i64::try_from(every)?);
-            table.insert(
-                "checkpoints".to_owned(),
-                Value::Table(Table::from_iter([("every".to_owned(), every)])),
-            );
+    for (key, before, now) in parts {
+        let changed = layers::difference(&before, now);
+        if !changed.is_empty() {
+            table.insert(key.to_owned(), Value::Table(changed));
         }
     }
     Ok(Layer { origin: Origin::Fitted, table })
