@@ -11,6 +11,8 @@ pub(crate) enum Recipe {
     /// What lets agents survive
     #[default]
     Best,
+    /// The same where the map is new in every episode
+    Shuffled,
     /// Prioritised sequences, stored states, burn-in, rescaled values, a dueling head
     R2d2,
     /// Plain DRQN, one agent
@@ -22,6 +24,7 @@ impl Recipe {
     pub(crate) fn text(self) -> &'static str {
         match self {
             Self::Best => include_str!("../recipes/best.toml"),
+            Self::Shuffled => include_str!("../recipes/shuffled.toml"),
             Self::R2d2 => include_str!("../recipes/r2d2.toml"),
             Self::Drqn => include_str!("../recipes/drqn.toml"),
         }
@@ -31,6 +34,7 @@ impl Recipe {
     pub(crate) fn name(self) -> &'static str {
         match self {
             Self::Best => "best",
+            Self::Shuffled => "shuffled",
             Self::R2d2 => "r2d2",
             Self::Drqn => "drqn",
         }

@@ -191,6 +191,7 @@ fn a_study_with_a_wrong_arm_trains_nothing() {
 fn files() -> Vec<(&'static str, &'static str, &'static str)> {
     vec![
         ("config", "best.toml", include_str!("../recipes/best.toml")),
+        ("config", "shuffled.toml", include_str!("../recipes/shuffled.toml")),
         ("config", "r2d2.toml", include_str!("../recipes/r2d2.toml")),
         ("config", "drqn.toml", include_str!("../recipes/drqn.toml")),
         ("config", "tiny.toml", common::TINY),

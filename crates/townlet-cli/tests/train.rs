@@ -130,10 +130,14 @@ fn a_curriculum_and_novelty_leave_their_marks() {
 #[test]
 fn every_recipe_trains_and_plays() {
     let sandbox = Sandbox::new();
-    for (recipe, estimator) in [("best", "double"), ("r2d2", "double"), ("drqn", "max")] {
+    for (recipe, estimator) in
+        [("best", "double"), ("shuffled", "double"), ("r2d2", "double"), ("drqn", "max")]
+    {
         sandbox.train(recipe, &["--recipe", recipe, "--steps", "300"]).assert().success();
         let run: toml::Table = sandbox.read(&format!("{recipe}/run.toml")).parse().unwrap();
         assert_eq!(run["recipe"].as_str(), Some(recipe));
+        let level = if recipe == "shuffled" { "pomdp-shuffled" } else { "pomdp" };
+        assert_eq!(run["level"]["name"].as_str(), Some(level), "{recipe}");
         assert_eq!(run["learner"]["estimator"].as_str(), Some(estimator), "{recipe}");
         let weights = fs::read(sandbox.path(recipe).join("weights.safetensors")).unwrap();
         let dueling = String::from_utf8_lossy(&weights).contains("advantage_head.0.weight");

@@ -18,7 +18,7 @@ use crate::recipe::Recipe;
 /// Settings of a training run.
 #[derive(Args, Clone, Debug, Default)]
 pub(crate) struct SettingsArguments {
-    /// A built-in level (see `townlet levels`) or a level file [default: pomdp]
+    /// A built-in level (see `townlet levels`) or a level file [default: that of the recipe, pomdp in most]
     #[arg(long, value_name = "NAME|FILE")]
     level: Option<String>,
 

@@ -37,7 +37,7 @@ use crate::run_config::{Budget, RunConfig, fit};
 const MAX_FRAMES: usize = 64;
 /// The most episodes of an evaluation during training.
 const MAX_EVALUATION_EPISODES: u32 = 100_000;
-/// The level where nobody names one.
+/// The level where neither anybody nor the recipe names one.
 const DEFAULT_LEVEL: &str = "pomdp";
 
 /// What was resolved, and out of what.
@@ -71,7 +71,13 @@ pub(crate) fn resolve(said: Vec<Said>) -> Result<Resolved> {
         own.push(layer);
     }
 
-    let (recipe, (level_name, level)) = (recipe(&users)?, level(&users)?);
+    let recipe = recipe(&users)?;
+    let mut recipe_table: Table = recipe.text().parse()?;
+    let recipe_level = match recipe_table.remove("level") {
+        Some(Value::String(name)) => name,
+        _ => DEFAULT_LEVEL.to_owned(),
+    };
+    let (level_name, level) = level(&users, &recipe_level)?;
     if named {
         worlds.iter().try_for_each(|world| world.check(&level))?;
     }
@@ -80,7 +86,7 @@ pub(crate) fn resolve(said: Vec<Said>) -> Result<Resolved> {
 
     let mut layers = Layers::default();
     layers.push(Layer { origin: Origin::Default, table: Document::defaults()? });
-    layers.push(Layer { origin: Origin::Recipe(recipe), table: recipe.text().parse()? });
+    layers.push(Layer { origin: Origin::Recipe(recipe), table: recipe_table });
     let mut table = Table::new();
     table.insert("recipe".to_owned(), Value::try_from(recipe)?);
     layers.push(Layer { origin: users.origin("recipe").clone(), table });
@@ -137,11 +143,11 @@ fn recipe(users: &Layers) -> Result<Recipe> {
         .map_err(|error| fault(users, "recipe", &crate::suggest::plainly(error.message())))
 }
 
-/// The level that is named, and its name.
-fn level(users: &Layers) -> Result<(String, Level)> {
+/// The level that is named, and its name; where nobody names one, that of the recipe.
+fn level(users: &Layers, of_recipe: &str) -> Result<(String, Level)> {
     let key = "level.base";
     let name = match users.value(key) {
-        None => DEFAULT_LEVEL,
+        None => of_recipe,
         Some(Value::String(name)) => name,
         Some(other) => {
             let message = format!("expected the name of a level or the path of a level file, found {other}");

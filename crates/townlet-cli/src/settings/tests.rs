@@ -94,6 +94,19 @@ fn recipes_are_fitted_to_the_run_and_files_are_not() {
 }
 
 #[test]
+fn a_recipe_may_bring_a_level() {
+    let level = |text: &str, set: &[&str]| {
+        let level = resolved(text, set).unwrap().config.level;
+        (level.name, level.step_limit)
+    };
+    assert_eq!(level("recipe = \"shuffled\"\n", &[]).0, "pomdp-shuffled");
+    let changed = level("recipe = \"shuffled\"\n", &["level.step_limit=300"]);
+    assert_eq!(changed, ("pomdp-shuffled".to_owned(), 300));
+    let named = level("recipe = \"shuffled\"\nlevel = \"temporal\"\n", &[]).0;
+    assert_eq!(named, "temporal", "whoever names a level has it");
+}
+
+#[test]
 fn a_level_is_named_and_changed() {
     let text = "level = \"temporal\"\n[learner]\nn_step = 2\n";
     let Resolved { config, .. } = resolved(text, &["level.step_limit=300", "level.vision_range=1"]).unwrap();
