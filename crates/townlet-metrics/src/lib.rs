@@ -20,7 +20,7 @@ pub use figures::{RunData, figures};
 pub use plot::{Plot, PlotError};
 pub use reader::{Count, HeatCell, Metrics};
 pub use recorder::{Clock, Options, Recorder};
-pub use report::{EvaluationLine, Report, ReportError, ReportRun, html};
+pub use report::{EvaluationLine, Report, ReportError, ReportRun, grouped, html};
 pub use rows::{
     DeathRow, EpisodeRow, EvaluationRow, FinishedEpisode, HeatRow, Histogram, Position, Record, StageRow,
     SystemState, UpdateRow, VisitRow,

@@ -74,8 +74,12 @@ impl EvaluationLine {
     }
 }
 
-/// A number with commas between its thousands.
-fn grouped(number: u64) -> String {
+/// A number with commas between its thousands, as reports write counts.
+///
+/// ```
+/// assert_eq!(townlet_metrics::grouped(3_600_000), "3,600,000");
+/// ```
+pub fn grouped(number: u64) -> String {
     let digits = number.to_string();
     let mut text = String::new();
     for (index, digit) in digits.chars().enumerate() {

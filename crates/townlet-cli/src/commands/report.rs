@@ -6,8 +6,7 @@ use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::Args;
-use indicatif::HumanCount;
-use townlet_metrics::{EvaluationLine, Metrics, Report, ReportRun, html};
+use townlet_metrics::{EvaluationLine, Metrics, Report, ReportRun, grouped, html};
 
 use crate::commands::eval;
 use crate::evaluation::Evaluation;
@@ -52,9 +51,9 @@ impl Arguments {
                 ("seed".to_owned(), config.seed.to_string()),
             ];
             if let Ok(status) = RunStatus::read(&directory.status_file()) {
-                facts.push(("environment steps".to_owned(), HumanCount(status.steps).to_string()));
-                facts.push(("episodes".to_owned(), HumanCount(status.episodes).to_string()));
-                facts.push(("updates".to_owned(), HumanCount(status.updates).to_string()));
+                facts.push(("environment steps".to_owned(), grouped(status.steps)));
+                facts.push(("episodes".to_owned(), grouped(status.episodes)));
+                facts.push(("updates".to_owned(), grouped(status.updates)));
                 facts.push(("training time".to_owned(), format!("{:.0} s", status.training_seconds)));
             }
             let provenance = directory.provenance().map(|provenance| provenance.facts()).unwrap_or_default();
