@@ -9,6 +9,50 @@ const MOST_LINES: usize = 700;
 /// Leftovers of unfinished work, written so that this file does not hold them.
 const LEFTOVERS: [&str; 3] = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
 
+/// Which crates of the workspace each of them may stand on.
+const STANDS_ON: [(&str, &[&str]); 8] = [
+    ("townlet-files", &[]),
+    ("townlet-env", &[]),
+    ("townlet-kernels", &[]),
+    ("townlet-nets", &["townlet-env", "townlet-files", "townlet-kernels"]),
+    ("townlet-drqn", &["townlet-env", "townlet-files", "townlet-nets"]),
+    ("townlet-metrics", &["townlet-files"]),
+    ("townlet-viewer", &["townlet-env"]),
+    (
+        "townlet-cli",
+        &[
+            "townlet-drqn",
+            "townlet-env",
+            "townlet-files",
+            "townlet-metrics",
+            "townlet-nets",
+            "townlet-viewer",
+        ],
+    ),
+];
+
+#[test]
+fn dependencies_point_one_way() {
+    let mut crates = 0;
+    for entry in fs::read_dir(root().join("crates")).unwrap() {
+        let folder = entry.unwrap().path();
+        let name = folder.file_name().unwrap().to_string_lossy().into_owned();
+        let manifest = fs::read_to_string(folder.join("Cargo.toml")).unwrap();
+        let (_, found) = manifest.split_once("\n[dependencies]\n").unwrap();
+        let found = found.split("\n[").next().unwrap().lines();
+        let found = found.filter_map(|line| line.split(['.', ' ', '=']).next());
+        let (_, allowed) = STANDS_ON
+            .iter()
+            .find(|(known, _)| *known == name)
+            .unwrap_or_else(|| panic!("say in tidy.rs what {name} may stand on"));
+        for other in found.filter(|other| other.starts_with("townlet-")) {
+            assert!(allowed.contains(&other), "{name} depends on {other}");
+        }
+        crates += 1;
+    }
+    assert_eq!(crates, STANDS_ON.len(), "a crate in tidy.rs is not there any more");
+}
+
 #[test]
 fn every_file_says_what_it_is() {
     check(|_, text| {
