@@ -1,6 +1,6 @@
 //! How many agent-steps a second the town takes, observations and masks included: every kind of level on one core
-//! (`step`), large towns on 1, 2, 4 and so on up to all cores (`threads`), and towns in which the scripted agent acts
-//! (`scripted`).
+//! (`step`), large towns on 1, 2, 4 and so on up to all cores (`threads`), and towns in which the scripted agent
+//! (`scripted`) or the explorer (`explorer`) acts.
 //!
 //! `cargo bench -p townlet-env --bench world`
 
@@ -11,7 +11,7 @@ use criterion::measurement::WallTime;
 use criterion::{BenchmarkGroup, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use rand::RngExt;
 use rayon::ThreadPoolBuilder;
-use townlet_env::{Action, Level, ScriptedAgent, Town, VectorEnv, stream};
+use townlet_env::{Action, ExplorerAgent, Level, ScriptedAgent, Town, VectorEnv, stream};
 
 /// How many steps are drawn beforehand, and then taken again and again.
 const STEPS: usize = 256;
@@ -57,16 +57,40 @@ fn threads(criterion: &mut Criterion) {
 
 /// The scripted agent and the step that it decides on, on one core.
 fn scripted(criterion: &mut Criterion) {
-    let mut group = criterion.benchmark_group("scripted");
-    let agents = 256;
+    bench_agent(criterion, "scripted", |level| {
+        let mut scripted = ScriptedAgent::new(level);
+        move |town, actions| scripted.act(town, actions)
+    });
+}
+
+/// The explorer that forgets nothing and the step that it decides on, on one core.
+fn explorer(criterion: &mut Criterion) {
+    bench_agent(criterion, "explorer", |level| {
+        let mut explorer = ExplorerAgent::new(level, None);
+        move |town, actions| {
+            let ended: Vec<bool> = town.episode_steps().iter().map(|&steps| steps == 0).collect();
+            explorer.forget(&ended);
+            explorer.act(town.observations(), town.action_masks(), actions);
+        }
+    });
+}
+
+/// Lets an agent act in 256 worlds of several levels.
+fn bench_agent<A: FnMut(&Town, &mut [Action])>(
+    criterion: &mut Criterion,
+    name: &str,
+    mut agent: impl FnMut(&Level) -> A,
+) {
+    let mut group = criterion.benchmark_group(name);
+    let worlds = 256;
     for level in ["pomdp", "pomdp-shuffled", "temporal"] {
-        let mut town = Town::new(Level::builtin(level).unwrap(), agents).unwrap();
-        let mut scripted = ScriptedAgent::new(town.level());
-        let mut actions = vec![0; agents];
-        group.throughput(Throughput::Elements(agents as u64));
-        group.bench_function(BenchmarkId::new(level, agents), |bencher| {
+        let mut town = Town::new(Level::builtin(level).unwrap(), worlds).unwrap();
+        let mut act = agent(town.level());
+        let mut actions = vec![0; worlds];
+        group.throughput(Throughput::Elements(worlds as u64));
+        group.bench_function(BenchmarkId::new(level, worlds), |bencher| {
             bencher.iter(|| {
-                scripted.act(&town, &mut actions);
+                act(&town, &mut actions);
                 town.step(&actions).unwrap();
             });
         });
@@ -122,5 +146,5 @@ fn allowed_actions(town: &mut Town) -> Vec<Vec<Action>> {
     actions
 }
 
-criterion_group!(benches, step, threads, scripted);
+criterion_group!(benches, step, threads, scripted, explorer);
 criterion_main!(benches);

@@ -22,7 +22,7 @@ pub use level::{
 };
 pub use observation_layout::{Feature, ObservationLayout, ObservationLayoutBuilder};
 pub use previous_inputs::{PreviousInputs, PreviousInputsState};
-pub use scripted::ScriptedAgent;
+pub use scripted::{ExplorerAgent, ScriptedAgent};
 pub use snapshot::{RestoreError, Snapshot};
 pub use stage::{RewardMode, Stage, StageError};
 pub use streams::stream;

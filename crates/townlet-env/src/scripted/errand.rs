@@ -52,22 +52,19 @@ impl Planner {
         Self { model, comfort, idle: Vec::new(), idler: Body::default(), prospects: Vec::new() }
     }
 
-    /// The best errand and the one to do after it. `distance` is that to a place: from another one, or, where
-    /// none is given, from the agent.
+    /// The best errand to one of `places` and the one to do after it. `distance` is that to a place: from another
+    /// one, or, if none is given, from the agent.
     pub(super) fn choose(
         &mut self,
         body: &Body,
+        places: &[usize],
         distance: impl Fn(Option<usize>, usize) -> u32,
     ) -> Option<(Errand, Option<Errand>)> {
-        self.idle.clear();
-        self.idle.push(self.comfort.of(body));
-        self.idler.clone_from(body);
-
+        self.begin(body);
         let mut prospects = std::mem::take(&mut self.prospects);
         prospects.clear();
-        let places = 0..self.model.places.len();
         prospects
-            .extend(places.clone().filter_map(|place| self.foresee(body, 0, place, distance(None, place))));
+            .extend(places.iter().filter_map(|&place| self.foresee(body, 0, place, distance(None, place))));
         // Stable, so that equals keep the order of the level.
         prospects.sort_by(|a, b| b.gain.total_cmp(&a.gain));
 
@@ -77,12 +74,12 @@ impl Planner {
             if index >= LOOKED_INTO && most.0 {
                 break;
             }
-            for place in places.clone() {
+            for &place in places {
                 let way = distance(Some(first.errand.place), place);
                 let Some(second) = self.foresee(&first.body, first.steps, place, way) else { continue };
                 // Most pairs are no better than the best, whether the agent can go on after them or not.
                 if (true, second.gain) > most {
-                    let can_go_on = self.can_go_on(&second.body, |to| distance(Some(place), to));
+                    let can_go_on = self.can_go_on(&second.body, places, |to| distance(Some(place), to));
                     if (can_go_on, second.gain) > most {
                         most = (can_go_on, second.gain);
                         best = Some((first.errand, Some(second.errand)));
@@ -94,6 +91,20 @@ impl Planner {
         let best = best.or_else(|| prospects.first().map(|first| (first.errand, None)));
         self.prospects = prospects;
         best
+    }
+
+    /// By how much each step at a place under the agent would leave it better off than walking about, if it can do
+    /// anything there.
+    pub(super) fn gain_here(&mut self, body: &Body, place: usize) -> Option<f32> {
+        self.begin(body);
+        self.foresee(body, 0, place, 0).map(|prospect| prospect.gain)
+    }
+
+    /// Compares what follows with walking about from this state on.
+    fn begin(&mut self, body: &Body) {
+        self.idle.clear();
+        self.idle.push(self.comfort.of(body));
+        self.idler.clone_from(body);
     }
 
     /// The best errand to a place that is `way` steps off, if the agent lives through any. `before` steps have
@@ -139,11 +150,11 @@ impl Planner {
 
     /// Whether the agent can still do something about each of its terminal meters: get to a place where it rises,
     /// be served, and be off again with enough to cross the grid there and back.
-    fn can_go_on(&self, body: &Body, distance: impl Fn(usize) -> u32) -> bool {
+    fn can_go_on(&self, body: &Body, places: &[usize], distance: impl Fn(usize) -> u32) -> bool {
         let Self { model, comfort, .. } = self;
         model.terminal.iter().all(|&meter| {
             let enough = comfort.for_a_round_trip(meter);
-            (0..model.places.len()).any(|place| {
+            places.iter().any(|&place| {
                 let gain = model.places[place].gain(meter);
                 if gain <= 0.0 || gain + body.meters[meter] < enough {
                     return false;

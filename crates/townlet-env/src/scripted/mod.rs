@@ -1,8 +1,14 @@
-//! An agent that knows everything and learns nothing: what a learner can at most come to.
+//! Agents that plan and learn nothing: one that knows everything, which is the most that a learner can come to, and
+//! one that has to find out where everything is, which is a scale for memory.
 
 mod comfort;
 mod errand;
+mod explorer;
+mod map_memory;
 mod model;
+mod sight;
+
+pub use explorer::ExplorerAgent;
 
 use comfort::Comfort;
 use errand::{Errand, Planner};
@@ -40,6 +46,8 @@ pub struct ScriptedAgent {
     plans: Vec<Option<Plan>>,
     /// Where the affordances of the agent in hand stand.
     cells: Vec<Cell>,
+    /// All affordances, since it knows them all.
+    places: Vec<usize>,
 }
 
 /// What an agent is about to do.
@@ -60,7 +68,8 @@ impl ScriptedAgent {
     pub fn new(level: &Level) -> Self {
         let model = Model::new(level);
         let comfort = Comfort::new(level, &model);
-        Self { planner: Planner::new(model, comfort), plans: Vec::new(), cells: Vec::new() }
+        let places = (0..level.affordances.len()).collect();
+        Self { planner: Planner::new(model, comfort), plans: Vec::new(), cells: Vec::new(), places }
     }
 
     /// Chooses an action for each agent of `town`, `[num_envs]`.
@@ -123,7 +132,7 @@ impl ScriptedAgent {
         let cells = &self.cells;
         let distance =
             |from: Option<usize>, to: usize| distance(from.map_or(cell, |from| cells[from]), cells[to]);
-        let (errand, then) = self.planner.choose(&body, distance)?;
+        let (errand, then) = self.planner.choose(&body, &self.places, distance)?;
         Some(Plan { errand, then, when: (0, 0) })
     }
 }
