@@ -122,7 +122,7 @@ fn same_end(kill: impl Fn(&mut Run, u64, Duration)) {
 }
 
 fn is_partial(path: &Path) -> bool {
-    path.to_string_lossy().ends_with(Checkpoint::PARTIAL)
+    path.to_string_lossy().ends_with(townlet_files::PARTIAL)
 }
 
 /// Records what happens.

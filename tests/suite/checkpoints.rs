@@ -10,6 +10,7 @@ use townlet_drqn::{
     UpdateSchedule,
 };
 use townlet_env::{Level, PreviousInputs, RewardMode, Stage, Town, VectorEnv};
+use townlet_files::FileError;
 use townlet_nets::{CoreConfig, QNetworkConfig, optimizer_state, state_dict};
 
 use crate::case::cases;
@@ -190,7 +191,10 @@ fn a_checkpoint_of_another_run_is_refused(device: &Device) {
     rounds(&mut first, 30);
     let path = folder.path().join("first");
     first.save(&path, true, &()).expect("writable");
-    assert!(matches!(first.save(&path, true, &()), Err(CheckpointError::Exists { .. })), "never overwritten");
+    assert!(
+        matches!(first.save(&path, true, &()), Err(CheckpointError::File(FileError::Exists { .. }))),
+        "never overwritten"
+    );
     let checkpoint = Checkpoint::open(&path).expect("whole");
     let resume = |world, network: &QNetworkConfig, config: &DrqnConfig, seed| {
         let resumed = Trainer::resume(world, network, config.clone(), seed, device, &checkpoint);

@@ -77,6 +77,27 @@ fn nothing_is_left_unfinished() {
     });
 }
 
+/// Files are written by `townlet-files`, which leaves them whole or not at all. Records that grow line by line are
+/// another matter.
+#[test]
+fn files_are_written_in_one_place() {
+    const CALLS: [&str; 3] = ["fs::write(", "File::create(", "File::create_new("];
+    const GROWING: [&str; 1] = ["townlet-cli/src/commands/play.rs"];
+    check(|path, text| {
+        let path = path.to_string_lossy().replace('\\', "/");
+        let is_source = path.contains("/crates/") && path.contains("/src/") && !path.contains("tests");
+        if !is_source || path.contains("townlet-files") || GROWING.iter().any(|file| path.ends_with(file)) {
+            return None;
+        }
+        // What follows are tests.
+        let code = text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default();
+        let begins_a_word = |at: usize| !code[..at].ends_with(|c: char| c.is_alphanumeric());
+        let call =
+            CALLS.into_iter().find(|call| code.match_indices(call).any(|(at, _)| begins_a_word(at)))?;
+        Some(format!("contains `{call}`: write with townlet-files"))
+    });
+}
+
 #[test]
 fn every_crate_has_a_readme() {
     for entry in fs::read_dir(root().join("crates")).unwrap() {

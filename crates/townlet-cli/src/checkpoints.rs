@@ -78,11 +78,7 @@ impl Checkpoints {
 
     /// Removes all but the newest `keep` and the one after `best` steps, and whatever was never finished.
     pub(crate) fn tidy(&self, keep: usize, best: Option<u64>) -> Result<()> {
-        for path in self.entries()? {
-            if path.to_string_lossy().ends_with(Checkpoint::PARTIAL) {
-                remove(&path)?;
-            }
-        }
+        townlet_files::remove_partials(&self.folder)?;
         let all = self.list()?;
         let old = all.len().saturating_sub(keep);
         all[..old].iter().filter(|(steps, _)| Some(*steps) != best).try_for_each(|(_, path)| remove(path))
@@ -126,7 +122,7 @@ mod tests {
         for steps in [900, 1_000, 20, 100_000] {
             fs::create_dir(checkpoints.make_room(steps).unwrap()).unwrap();
         }
-        let partial = folder.path().join("checkpoints").join(format!("step-7{}", Checkpoint::PARTIAL));
+        let partial = folder.path().join("checkpoints").join(format!("step-7{}", townlet_files::PARTIAL));
         fs::create_dir(&partial).unwrap();
         assert_eq!(names(&checkpoints), [20, 900, 1_000, 100_000]);
         checkpoints.tidy(2, Some(20)).unwrap();

@@ -16,7 +16,6 @@ mod probe_settings;
 mod progress;
 mod provenance;
 mod recipe;
-mod replace_file;
 mod run_config;
 mod run_directory;
 mod run_pictures;

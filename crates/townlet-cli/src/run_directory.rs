@@ -15,7 +15,6 @@ use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict,
 
 use crate::checkpoints::Checkpoints;
 use crate::provenance::Provenance;
-use crate::replace_file::replace;
 use crate::run_config::RunConfig;
 use crate::toml_place::TomlText;
 
@@ -71,13 +70,16 @@ impl RunDirectory {
             Err(error) => return Err(error).with_context(|| format!("cannot use {shown} as a directory")),
         }
         let run = Self { path: path.to_path_buf() };
-        write(
+        townlet_files::write(
             &run.config_file(),
             &toml::to_string(config).context("cannot write the configuration as TOML")?,
         )?;
-        write(&run.level_file(), &config.level.to_toml())?;
+        townlet_files::write(&run.level_file(), config.level.to_toml())?;
         let provenance = serde_json::to_string_pretty(&Provenance::of(config));
-        write(&run.provenance_file(), &provenance.context("cannot write the provenance as JSON")?)?;
+        townlet_files::write(
+            &run.provenance_file(),
+            &provenance.context("cannot write the provenance as JSON")?,
+        )?;
         Ok(run)
     }
 
@@ -224,7 +226,7 @@ impl RunDirectory {
     /// Where it cannot be written. The old one is still there then.
     pub(crate) fn change(&self, config: &RunConfig) -> Result<()> {
         let text = toml::to_string(config).context("cannot write the configuration as TOML")?;
-        replace(&self.config_file(), text.as_bytes())
+        Ok(townlet_files::write(&self.config_file(), text)?)
     }
 
     fn weights_file(&self, which: Weights) -> PathBuf {
@@ -290,8 +292,4 @@ impl RunDirectory {
 #[derive(Debug)]
 pub(crate) struct RunLock {
     _file: File,
-}
-
-fn write(path: &Path, text: &str) -> Result<()> {
-    fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -6,8 +6,6 @@ use std::path::Path;
 use anyhow::{Context, Result};
 use serde::{Deserialize, Serialize};
 
-use crate::replace_file::replace;
-
 /// What a run is doing, as far as it could say.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
@@ -41,7 +39,7 @@ pub(crate) struct RunStatus {
 impl RunStatus {
     pub(crate) fn write(&self, path: &Path) -> Result<()> {
         let text = serde_json::to_string_pretty(self).context("cannot write the status as JSON")?;
-        replace(path, text.as_bytes())
+        Ok(townlet_files::write(path, text)?)
     }
 
     pub(crate) fn read(path: &Path) -> Result<Self> {

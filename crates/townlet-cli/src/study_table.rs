@@ -1,10 +1,9 @@
 //! What a study came to: means over seeds, and how far they can be trusted.
 
-use std::fs;
 use std::io::Write;
 use std::path::Path;
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use distrs::StudentsT;
 use serde::Serialize;
 use serde_json::json;
@@ -87,11 +86,7 @@ impl Results {
             })
             .collect();
         let text = serde_json::to_string_pretty(&json!({ "study": self.study, "results": rows }))?;
-        let write = |name: &str, text: &str| {
-            let path = folder.join(name);
-            fs::write(&path, text).with_context(|| format!("cannot write {}", path.display()))
-        };
-        write("results.json", &text)?;
+        townlet_files::write(&folder.join("results.json"), text)?;
         let mut csv = csv::Writer::from_writer(Vec::new());
         csv.write_record(["epsilon", "arm", "seed", "survival"])?;
         for (epsilon, arms) in &self.epsilons {
@@ -101,7 +96,7 @@ impl Results {
                 }
             }
         }
-        write("results.csv", &String::from_utf8(csv.into_inner()?)?)
+        Ok(townlet_files::write(&folder.join("results.csv"), csv.into_inner()?)?)
     }
 
     /// Prints one table of Markdown for each epsilon.

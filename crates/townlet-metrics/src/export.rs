@@ -1,12 +1,12 @@
 //! Tables as text files: comma-separated values, or a JSON object a line.
 
-use std::fs::{self, File};
-use std::io::{self, BufWriter, Write};
+use std::fs;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
+use townlet_files::PartialFile;
 
-use crate::atomic_file::write_atomically;
 use crate::error::MetricsError;
 use crate::reader::Metrics;
 use crate::rows::{DeathRow, EpisodeRow, EvaluationRow, HeatRow, StageRow, SystemState, UpdateRow, VisitRow};
@@ -65,18 +65,17 @@ struct Export<'a> {
 impl Export<'_> {
     fn table<R: Stored + Serialize>(&self) -> Result<PathBuf, MetricsError> {
         let path = self.to.join(R::TABLE).with_extension(self.format.extension());
-        write_atomically(&path, |file| match self.format {
-            Format::Csv => self.csv::<R>(&path, file),
-            Format::JsonLines => self.json_lines::<R>(&path, file),
-        })?;
+        let failed = |error| MetricsError::io(&path)(io::Error::from(error));
+        let mut file = PartialFile::create(&path).map_err(failed)?;
+        match self.format {
+            Format::Csv => self.csv::<R>(&path, &mut file),
+            Format::JsonLines => self.json_lines::<R>(&path, &mut file),
+        }?;
+        file.finish().map_err(failed)?;
         Ok(path)
     }
 
-    fn csv<R: Stored + Serialize>(
-        &self,
-        path: &Path,
-        file: &mut BufWriter<&File>,
-    ) -> Result<(), MetricsError> {
+    fn csv<R: Stored + Serialize>(&self, path: &Path, file: &mut PartialFile) -> Result<(), MetricsError> {
         let failed = |error: csv::Error| MetricsError::io(path)(io::Error::from(error));
         // The names are written by hand so that a table without rows has them too.
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(file);
@@ -88,7 +87,7 @@ impl Export<'_> {
     fn json_lines<R: Stored + Serialize>(
         &self,
         path: &Path,
-        file: &mut BufWriter<&File>,
+        file: &mut PartialFile,
     ) -> Result<(), MetricsError> {
         self.metrics.for_each(|row: R| {
             serde_json::to_writer(&mut *file, &row)

@@ -1,6 +1,5 @@
 #![doc = include_str!("../README.md")]
 
-mod atomic_file;
 mod error;
 mod export;
 mod figures;

@@ -1,8 +1,7 @@
 //! Weight files: safetensors out and in, PyTorch state dicts in.
 
 use std::collections::BTreeMap;
-use std::fs::File;
-use std::io::{self, Write};
+use std::io;
 use std::path::{Path, PathBuf};
 
 use burn_store::pytorch_reader::{DType as TorchDType, PytorchReader};
@@ -113,12 +112,11 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 
 /// Writes a state dict as safetensors, with free text `metadata`.
 ///
-/// The file is written beside its destination and renamed once all of it is on the disk, so that a crash leaves
-/// either the old file or the new one.
+/// A crash leaves either the old file or the new one (see [`townlet_files`]).
 ///
 /// # Errors
 ///
-/// Where the file cannot be written.
+/// If the file cannot be written.
 pub fn write_safetensors(
     path: &Path,
     dict: &StateDict,
@@ -138,13 +136,5 @@ pub fn write_safetensors(
     let file = views
         .and_then(|views| safetensors::serialize(views, Some(metadata.clone().into_iter().collect())))
         .map_err(|error| failed(io::Error::other(error)))?;
-    let mut partial = path.as_os_str().to_owned();
-    partial.push(".partial");
-    write_to_disk(Path::new(&partial), &file).and_then(|()| std::fs::rename(&partial, path)).map_err(failed)
-}
-
-fn write_to_disk(path: &Path, contents: &[u8]) -> io::Result<()> {
-    let mut file = File::create(path)?;
-    file.write_all(contents)?;
-    file.sync_all()
+    townlet_files::write(path, file).map_err(|error| failed(error.into()))
 }

@@ -16,7 +16,6 @@ use townlet_nets::{Backend, QNetwork};
 use super::MAX_SEED;
 use crate::evaluation::{Evaluation, play};
 use crate::level_argument;
-use crate::replace_file::replace;
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
 use crate::world::View;
@@ -123,8 +122,9 @@ impl Arguments {
         ));
         let json = serde_json::to_string_pretty(&report)?;
         // A run that may only be read can be evaluated all the same.
-        if let Err(error) =
-            fs::create_dir_all(&folder).map_err(Into::into).and_then(|()| replace(&file, json.as_bytes()))
+        if let Err(error) = fs::create_dir_all(&folder)
+            .with_context(|| format!("cannot make {}", folder.display()))
+            .and_then(|()| Ok(townlet_files::write(&file, &json)?))
         {
             eprintln!("warning: the evaluation is not kept: {error:#}");
         }

@@ -10,7 +10,6 @@ use townlet_viewer::export::{Film, gif, html, png};
 use townlet_viewer::{Beside, Recording, Session, SessionOptions};
 
 use super::MAX_SEED;
-use crate::replace_file::replace;
 use crate::run_directory::RunDirectory;
 use crate::watching::source;
 
@@ -91,7 +90,7 @@ impl Arguments {
             (None, Some(name)) => Path::new(name).with_extension(extension),
             (None, None) => bail!("name the file to write with --out"),
         };
-        replace(&file, &bytes)?;
+        townlet_files::write(&file, &bytes)?;
         let steps = film.frames.len() - 1;
         Ok(writeln!(
             out,

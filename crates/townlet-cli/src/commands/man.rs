@@ -30,7 +30,7 @@ impl Arguments {
         fs::create_dir_all(directory).with_context(|| format!("cannot make {}", directory.display()))?;
         for (name, page) in &pages {
             let file = directory.join(name);
-            fs::write(&file, page).with_context(|| format!("cannot write {}", file.display()))?;
+            townlet_files::write(&file, page)?;
         }
         writeln!(out, "{} holds {} manual pages, from townlet.1 on.", directory.display(), pages.len())?;
         Ok(())

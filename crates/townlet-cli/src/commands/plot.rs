@@ -7,7 +7,6 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum, value_parser};
 
-use crate::replace_file::replace;
 use crate::run_pictures::draw;
 
 /// Draw runs: learning curves, loss, epsilon, values, deaths and where the agents were
@@ -60,12 +59,12 @@ impl Arguments {
         for picture in pictures {
             if self.format != PictureFormat::Png {
                 let file = folder.join(format!("{}.svg", picture.name()));
-                replace(&file, picture.svg().as_bytes())?;
+                townlet_files::write(&file, picture.svg().as_bytes())?;
                 writeln!(out, "{}", file.display())?;
             }
             if self.format != PictureFormat::Svg {
                 let file = folder.join(format!("{}.png", picture.name()));
-                replace(&file, &picture.png(self.width)?)?;
+                townlet_files::write(&file, &picture.png(self.width)?)?;
                 writeln!(out, "{}", file.display())?;
             }
         }

@@ -10,7 +10,6 @@ use townlet_metrics::{EvaluationLine, Metrics, Report, ReportRun, grouped, html}
 
 use crate::commands::eval;
 use crate::evaluation::Evaluation;
-use crate::replace_file::replace;
 use crate::run_directory::RunDirectory;
 use crate::run_pictures::{draw, names};
 use crate::run_status::RunStatus;
@@ -37,7 +36,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         let file = self.out.clone().unwrap_or_else(|| self.runs[0].join("report.html"));
-        replace(&file, html(&self.report()?)?.as_bytes())?;
+        townlet_files::write(&file, html(&self.report()?)?.as_bytes())?;
         Ok(writeln!(out, "{}", file.display())?)
     }
 

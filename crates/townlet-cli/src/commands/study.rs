@@ -21,7 +21,6 @@ use townlet_metrics::{Metrics, Recorder};
 
 use crate::config_file::overlay;
 use crate::recipe::Recipe;
-use crate::replace_file::replace;
 use crate::settings::{self, SourceFile, settings_table};
 use crate::study_table::{ArmResults, Results};
 use crate::toml_place::TomlText;
@@ -276,7 +275,7 @@ impl Runner<'_> {
                     path.display()
                 );
             }
-            replace(&path, text.as_bytes())?;
+            townlet_files::write(&path, text.as_bytes())?;
         }
         Ok(())
     }
@@ -347,7 +346,7 @@ impl Runner<'_> {
                 let mut eval = Command::new(&self.program);
                 eval.arg("eval").arg(&run).arg("--json").args(["--epsilon", &epsilon.to_string()]);
                 eval.args(["--episodes", &self.study.evaluation.episodes.to_string()]);
-                replace(&file, &self.output(eval)?.stdout)?;
+                townlet_files::write(&file, &self.output(eval)?.stdout)?;
             }
         }
         self.survival(job, self.study.evaluation.epsilons[0])?.context("the evaluation says nothing")
@@ -370,8 +369,8 @@ impl Runner<'_> {
         }
         groups.retain(|group| !group.runs.is_empty());
         if let Some(curves) = learning_curves(&groups, Over::Steps)? {
-            replace(&self.folder.join("learning-curves.svg"), curves.svg().as_bytes())?;
-            replace(&self.folder.join("learning-curves.png"), &curves.png(1280)?)?;
+            townlet_files::write(&self.folder.join("learning-curves.svg"), curves.svg().as_bytes())?;
+            townlet_files::write(&self.folder.join("learning-curves.png"), &curves.png(1280)?)?;
         }
         Ok(())
     }

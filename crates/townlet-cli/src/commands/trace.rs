@@ -1,7 +1,7 @@
 //! `townlet trace`: episodes written down step by step, and replayed bit by bit.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::{BufReader, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, Result, bail};
@@ -9,6 +9,7 @@ use clap::{Args, Subcommand, ValueEnum, value_parser};
 use townlet_drqn::{NetworkPolicy, Policy, RandomPolicy};
 use townlet_env::trace::{TraceReport, TraceWriter, verify};
 use townlet_env::{Level, VectorEnv};
+use townlet_files::PartialFile;
 use townlet_nets::Backend;
 
 use super::MAX_SEED;
@@ -133,10 +134,10 @@ impl Record {
         let context = || format!("cannot write {}", self.out.display());
         let mut world = view.world(1)?;
         world.reset(self.seed);
-        let file = BufWriter::new(File::create(&self.out).with_context(context)?);
+        let mut file = PartialFile::create(&self.out)?;
         let version = env!("CARGO_PKG_VERSION");
         let source = format!("townlet {version}, {policy_name} policy, seed {}", self.seed);
-        let mut trace = TraceWriter::new(file, &view.level, &source).with_context(context)?;
+        let mut trace = TraceWriter::new(&mut file, &view.level, &source).with_context(context)?;
         let mut steps = 0;
         for episode in 0..self.episodes {
             trace.begin(&format!("episode {episode}"), world.inner(), 0).with_context(context)?;
@@ -151,6 +152,7 @@ impl Record {
             }
         }
         trace.into_inner().with_context(context)?;
+        file.finish()?;
         Ok(steps)
     }
 }

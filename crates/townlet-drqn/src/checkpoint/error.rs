@@ -4,6 +4,7 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use townlet_files::FileError;
 use townlet_nets::{OptimizerStateError, StateDictMismatch, WeightsError};
 
 use crate::trainer::TrainError;
@@ -28,12 +29,9 @@ pub enum CheckpointError {
         /// What the system said.
         source: io::Error,
     },
-    /// There is something already where the checkpoint was to go.
-    #[error("{} exists already, and a checkpoint is never overwritten; remove it or name another place", path.display())]
-    Exists {
-        /// The place.
-        path: PathBuf,
-    },
+    /// A file or folder could not be written, or there is something already where the checkpoint was to go.
+    #[error(transparent)]
+    File(#[from] FileError),
     /// It is in another format.
     #[error(
         "{} is a checkpoint in the format {found:?}; this version reads {expected:?}: \

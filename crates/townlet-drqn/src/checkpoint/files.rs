@@ -1,85 +1,55 @@
 //! A folder that is there whole or not at all, with a checksum for each of its files.
 
 use std::collections::BTreeMap;
-use std::ffi::OsStr;
 use std::fs::{self, File};
-use std::io::{self, BufReader, BufWriter, Read, Write};
+use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
+use townlet_files::{PartialFile, PartialFolder};
 
 use super::CheckpointError;
 
 /// The checksums of all other files, in the form that `sha256sum --check` reads.
 const CHECKSUMS: &str = "SHA256SUMS";
 
-/// A folder that is being written beside its place.
+/// A checkpoint that is being written beside its place.
 pub(super) struct Draft {
-    place: PathBuf,
-    path: PathBuf,
+    folder: PartialFolder,
 }
 
 impl Draft {
-    /// Begins a folder that will be at `place`.
+    /// Begins a checkpoint that will be at `place`.
     pub(super) fn begin(place: &Path) -> Result<Self, CheckpointError> {
-        if place.exists() {
-            return Err(CheckpointError::Exists { path: place.into() });
-        }
-        let mut name = place.file_name().unwrap_or(OsStr::new("checkpoint")).to_owned();
-        name.push(format!("{}{}", std::process::id(), super::PARTIAL));
-        let path = place.with_file_name(name);
-        let failed = |source| CheckpointError::Write { path: path.clone(), source };
-        // Left by a process of the same number that died.
-        if path.exists() {
-            fs::remove_dir_all(&path).map_err(failed)?;
-        }
-        fs::create_dir_all(&path).map_err(failed)?;
-        Ok(Self { place: place.into(), path })
+        Ok(Self { folder: PartialFolder::begin(place)? })
     }
 
     /// Where a file of this name is to be written.
     pub(super) fn file(&self, name: &str) -> PathBuf {
-        self.path.join(name)
+        self.folder.path().join(name)
     }
 
     /// Writes a value as MessagePack.
     pub(super) fn write(&self, name: &str, value: &impl Serialize) -> Result<(), CheckpointError> {
         let path = self.file(name);
-        let failed = |source| CheckpointError::Write { path: path.clone(), source };
-        let mut file = BufWriter::new(File::create(&path).map_err(failed)?);
-        rmp_serde::encode::write_named(&mut file, value).map_err(|error| failed(io::Error::other(error)))?;
-        file.flush().map_err(failed)
+        let mut file = PartialFile::create(&path)?;
+        rmp_serde::encode::write_named(&mut file, value)
+            .map_err(|error| CheckpointError::Write { path, source: io::Error::other(error) })?;
+        Ok(file.finish()?)
     }
 
     /// Adds the checksums, waits until all of it is on the disk, and puts it in its place.
     pub(super) fn finish(self) -> Result<(), CheckpointError> {
         let mut sums = Vec::new();
-        for name in names(&self.path)? {
-            let path = self.path.join(&name);
-            let sum =
-                checksum(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
-            sync(&path).map_err(|source| CheckpointError::Write { path, source })?;
+        for name in names(self.folder.path())? {
+            let path = self.file(&name);
+            let sum = checksum(&path).map_err(|source| CheckpointError::Read { path, source })?;
             sums.push(format!("{sum}  {name}\n"));
         }
-        let path = self.file(CHECKSUMS);
-        let written =
-            fs::write(&path, sums.concat()).and_then(|()| sync(&path)).and_then(|()| sync(&self.path));
-        written.map_err(|source| CheckpointError::Write { path, source })?;
-        let placed = fs::rename(&self.path, &self.place).and_then(|()| {
-            let parent = self.place.parent().filter(|parent| !parent.as_os_str().is_empty());
-            sync(parent.unwrap_or(Path::new(".")))
-        });
-        placed.map_err(|source| CheckpointError::Write { path: self.place.clone(), source })
-    }
-}
-
-impl Drop for Draft {
-    /// Takes away what was not finished. One that is in its place has another name by now.
-    fn drop(&mut self) {
-        // Whatever stands in the way of this stands in the way of the next checkpoint too, and is told there.
-        let _ = fs::remove_dir_all(&self.path);
+        townlet_files::write(&self.file(CHECKSUMS), sums.concat())?;
+        Ok(self.folder.finish()?)
     }
 }
 
@@ -142,12 +112,4 @@ fn checksum(path: &Path) -> io::Result<String> {
         }
     }
     Ok(format!("{:x}", hasher.finalize()))
-}
-
-/// Waits until a file or folder is on the disk. Folders cannot be waited for everywhere.
-fn sync(path: &Path) -> io::Result<()> {
-    if cfg!(windows) && path.is_dir() {
-        return Ok(());
-    }
-    File::open(path)?.sync_all()
 }

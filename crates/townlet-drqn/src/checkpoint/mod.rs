@@ -35,8 +35,6 @@ use crate::trainer::Progress;
 
 /// The format that this version writes and reads.
 const FORMAT: &str = "townlet-checkpoint/1";
-/// How the name of a folder ends that is still being written. One that stays is of a process that died.
-pub(crate) const PARTIAL: &str = ".partial";
 
 const MANIFEST: &str = "manifest.json";
 const STATE: &str = "state.msgpack";
@@ -60,9 +58,6 @@ pub struct Checkpoint {
 }
 
 impl Checkpoint {
-    /// How the name of a folder ends that is not a checkpoint, but was to become one.
-    pub const PARTIAL: &str = PARTIAL;
-
     /// Opens the checkpoint in the folder `path`, once every file of it is found to be what was written.
     ///
     /// # Errors
@@ -183,8 +178,8 @@ impl<S: Serialize, R: Serialize, A: Serialize> Contents<'_, S, R, A> {
         };
         let file = draft.file(MANIFEST);
         let text = serde_json::to_string_pretty(&manifest).map_err(std::io::Error::other);
-        text.and_then(|text| fs::write(&file, text + "\n"))
-            .map_err(|source| CheckpointError::Write { path: file, source })?;
+        let text = text.map_err(|source| CheckpointError::Write { path: file.clone(), source })?;
+        townlet_files::write(&file, text + "\n")?;
         draft.finish()
     }
 }
