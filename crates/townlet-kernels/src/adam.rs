@@ -113,4 +113,40 @@ mod tests {
         let exact: f64 = values.iter().map(|&value| f64::from(value).powi(2)).sum();
         assert!((sum_of_squares(&values) / exact - 1.0).abs() < 1e-6);
     }
+
+    /// As `torch.optim.Adam` does: a gradient that is no finite number spoils its own parameter, and no other.
+    #[test]
+    fn what_is_no_finite_number_spoils_its_own_parameter_alone() {
+        let step = AdamStep {
+            learning_rate: 0.01,
+            beta_1: 0.9,
+            beta_2: 0.999,
+            epsilon: 1e-8,
+            time: 1,
+            gradient_scale: 1.0,
+        };
+        for bad in [f32::NAN, f32::INFINITY, f32::NEG_INFINITY] {
+            for at in [0, 7, 40, 66] {
+                let (mut parameter, mut mean, mut square) = (vec![0.5; 67], vec![0.0; 67], vec![0.0; 67]);
+                let mut gradient = vec![0.25; 67];
+                gradient[at] = bad;
+                step.apply(&mut parameter, &gradient, &mut mean, &mut square);
+                for (i, parameter) in parameter.iter().enumerate() {
+                    assert_eq!(parameter.is_nan(), i == at, "{bad} at {at}: parameter {i} is {parameter}");
+                }
+                assert!(!mean[at].is_finite() && !square[at].is_finite());
+            }
+        }
+    }
+
+    #[test]
+    fn a_sum_of_squares_shows_what_is_no_finite_number() {
+        for at in [0, 63, 64, 4_100, 10_006] {
+            let mut values = random(10_007, 3);
+            values[at] = f32::NAN;
+            assert!(sum_of_squares(&values).is_nan());
+            values[at] = f32::NEG_INFINITY;
+            assert_eq!(sum_of_squares(&values), f64::INFINITY);
+        }
+    }
 }

@@ -116,12 +116,12 @@ impl WithSimd for Backward<'_> {
 }
 
 /// Sets gradients to zero where the rectified output was zero: `gradient` in rows without gaps, `output` in
-/// rows of `stride`.
+/// rows of `stride`. Where the output is not a number the gradient stays, as in PyTorch.
 pub(crate) fn mask_by_relu(gradient: &mut [f32], width: usize, output: &[f32], stride: usize) {
     arch().dispatch(|| {
         for (gradient, output) in gradient.chunks_exact_mut(width).zip(output.chunks(stride)) {
             for (gradient, &output) in gradient.iter_mut().zip(&output[..width]) {
-                *gradient = if output > 0.0 { *gradient } else { 0.0 };
+                *gradient = if output <= 0.0 { 0.0 } else { *gradient };
             }
         }
     });
@@ -136,4 +136,20 @@ pub(crate) fn add_rows(sum: &mut [f32], rows: &[f32], stride: usize) {
             }
         }
     });
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_gradient_passes_where_the_output_is_positive_or_not_a_number() {
+        let output = [0.0, 1.0, f32::NAN, f32::INFINITY, -0.0];
+        let mut gradient = [2.0; 5];
+        mask_by_relu(&mut gradient, 5, &output, 5);
+        assert_eq!(gradient, [0.0, 2.0, 2.0, 2.0, 0.0]);
+        let mut gradient = [f32::NAN; 5];
+        mask_by_relu(&mut gradient, 5, &output, 5);
+        assert_eq!(gradient.map(f32::is_nan), [false, true, true, true, false]);
+    }
 }

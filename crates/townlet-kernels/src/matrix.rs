@@ -10,7 +10,7 @@ use pulp::{Simd, WithSimd};
 
 pub use crate::transposed::product_transposed;
 
-use crate::simd::{arch, load, store};
+use crate::simd::{arch, at_least, load, store};
 
 /// How many rows of the left-hand side are worked on before the next panel is fetched: few enough to stay in
 /// the second-level cache.
@@ -341,7 +341,7 @@ impl Product<'_> {
             for (v, sum) in sums.into_iter().enumerate() {
                 let sum = match self.finish {
                     Finish::Linear => sum,
-                    Finish::Relu => simd.max_f32s(sum, zero),
+                    Finish::Relu => at_least(simd, sum, 0.0),
                 };
                 store(simd, &mut to[(first + v * S::F32_LANES).min(columns)..], sum);
             }

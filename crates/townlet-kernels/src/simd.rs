@@ -60,7 +60,36 @@ pub(crate) fn store<S: Simd>(simd: S, values: &mut [f32], lanes: S::f32s) {
     }
 }
 
-/// e to the power of each lane, to about one unit in the last place; inputs beyond ±87 count as ±87.
+/// Each lane, but no less than `bound`. A lane that is not a number stays as it is, as in PyTorch.
+#[inline(always)]
+pub(crate) fn at_least<S: Simd>(simd: S, x: S::f32s, bound: f32) -> S::f32s {
+    let bound = simd.splat_f32s(bound);
+    if gives_second::<S>() {
+        simd.max_f32s(bound, x)
+    } else {
+        simd.select_f32s(simd.less_than_f32s(x, bound), bound, x)
+    }
+}
+
+/// Each lane, but no more than `bound`. A lane that is not a number stays as it is, as in PyTorch.
+#[inline(always)]
+fn at_most<S: Simd>(simd: S, x: S::f32s, bound: f32) -> S::f32s {
+    let bound = simd.splat_f32s(bound);
+    if gives_second::<S>() {
+        simd.min_f32s(bound, x)
+    } else {
+        simd.select_f32s(simd.greater_than_f32s(x, bound), bound, x)
+    }
+}
+
+/// Whether maximum and minimum give their second operand where one of the two is not a number. Those of x86 do;
+/// those of plain Rust give the number.
+fn gives_second<S: Simd>() -> bool {
+    cfg!(target_arch = "x86_64") && S::F32_LANES >= 8
+}
+
+/// e to the power of each lane, to about one unit in the last place. Inputs below -87 count as -87, and above 88.4
+/// it is infinite. What is not a number stays one.
 ///
 /// Cody and Waite's reduction to |r| ≤ ½ ln 2, then a polynomial of degree 6 (the minimax coefficients of
 /// Cephes' `expf`).
@@ -73,7 +102,8 @@ fn exp<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
     const COEFFICIENTS: [f32; 6] =
         [1.987_569_1e-4, 1.398_199_9e-3, 8.333_452e-3, 4.166_579_6e-2, 0.166_666_65, 0.5];
 
-    let x = simd.min_f32s(simd.max_f32s(x, simd.splat_f32s(-87.0)), simd.splat_f32s(87.0));
+    // 88.4 is 127.53 ln 2: it rounds to the exponent 128, which is that of infinity.
+    let x = at_most(simd, at_least(simd, x, -87.0), 88.4);
     let shifted = simd.mul_add_f32s(x, simd.splat_f32s(std::f32::consts::LOG2_E), simd.splat_f32s(ROUND));
     let n = simd.sub_f32s(shifted, simd.splat_f32s(ROUND));
     let r = simd.mul_add_f32s(n, simd.splat_f32s(-LN_2_HIGH), x);
@@ -130,8 +160,16 @@ pub(crate) fn tanh<S: Simd>(simd: S, x: S::f32s) -> S::f32s {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::instruction_sets;
 
-    struct Apply<'a>(&'a [f32], bool);
+    #[derive(Clone, Copy)]
+    enum Function {
+        Sigmoid,
+        Tanh,
+        Relu,
+    }
+
+    struct Apply<'a>(&'a [f32], Function);
 
     impl WithSimd for Apply<'_> {
         type Output = Vec<f32>;
@@ -139,7 +177,12 @@ mod tests {
             let mut out = vec![0.0; self.0.len()];
             for (from, to) in self.0.chunks(S::F32_LANES).zip(out.chunks_mut(S::F32_LANES)) {
                 let x = load(simd, from);
-                store(simd, to, if self.1 { tanh(simd, x) } else { sigmoid(simd, x) });
+                let y = match self.1 {
+                    Function::Sigmoid => sigmoid(simd, x),
+                    Function::Tanh => tanh(simd, x),
+                    Function::Relu => at_least(simd, x, 0.0),
+                };
+                store(simd, to, y);
             }
             out
         }
@@ -149,13 +192,55 @@ mod tests {
     fn sigmoid_and_tanh_agree_with_double_precision() {
         let mut xs: Vec<f32> = (-20_000..=20_003).map(|i| i as f32 * 0.005).collect();
         xs.extend((-9_999..=9_999).map(|i| i as f32 * 1e-4));
-        for arch in [arch(), Arch::Scalar] {
-            let (sigmoids, tanhs) = (arch.dispatch(Apply(&xs, false)), arch.dispatch(Apply(&xs, true)));
+        for arch in instruction_sets() {
+            let of = |function| arch.dispatch(Apply(&xs, function));
+            let (sigmoids, tanhs) = (of(Function::Sigmoid), of(Function::Tanh));
             for ((&x, s), t) in xs.iter().zip(sigmoids).zip(tanhs) {
                 let x = f64::from(x);
                 assert!((f64::from(s) - 1.0 / (1.0 + (-x).exp())).abs() < 1.5e-7, "sigmoid({x}) = {s}");
                 let tolerance = 3e-7 * x.tanh().abs();
                 assert!((f64::from(t) - x.tanh()).abs() <= tolerance, "tanh({x}) = {t}");
+            }
+        }
+    }
+
+    /// What PyTorch 2 gives for each of these.
+    #[test]
+    fn what_is_no_finite_number_passes_as_in_pytorch() {
+        const INFINITE: f32 = f32::INFINITY;
+        let xs = [f32::NAN, INFINITE, -INFINITE, f32::MAX, f32::MIN, -f32::NAN, 0.0, 2.0, -2.0];
+        let same = |found: f32, expected: f32| {
+            found.to_bits() == expected.to_bits() || found.is_nan() && expected.is_nan()
+        };
+        let expected = [
+            (Function::Relu, [f32::NAN, INFINITE, 0.0, f32::MAX, 0.0, f32::NAN, 0.0, 2.0, 0.0].as_slice()),
+            (Function::Sigmoid, &[f32::NAN, 1.0, 0.0, 1.0, 0.0, f32::NAN, 0.5]),
+            (Function::Tanh, &[f32::NAN, 1.0, -1.0, 1.0, -1.0, f32::NAN, 0.0]),
+        ];
+        for arch in instruction_sets() {
+            for (function, expected) in expected {
+                // In every lane, also those of a register that is not full.
+                for shift in 0..17 {
+                    let mut row = vec![0.25; shift];
+                    row.extend(xs);
+                    let found = arch.dispatch(Apply(&row, function));
+                    for ((x, &found), &expected) in xs.iter().zip(&found[shift..]).zip(expected) {
+                        assert!(same(found, expected), "{arch:?}: {x} gives {found}, expected {expected}");
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_large_negative_input_has_a_sigmoid_of_nearly_nothing() {
+        let xs: Vec<f32> = (0..4_000).map(|i| -85.0 - i as f32 * 0.001).collect();
+        for arch in instruction_sets() {
+            for (&x, found) in xs.iter().zip(arch.dispatch(Apply(&xs, Function::Sigmoid))) {
+                let expected = 1.0 / (1.0 + (-f64::from(x)).exp());
+                let error = (f64::from(found) - expected).abs();
+                // Beyond 88.4 it is 0.
+                assert!(error <= 1e-6 * expected || x < -88.37 && found == 0.0, "sigmoid({x}) = {found:e}");
             }
         }
     }

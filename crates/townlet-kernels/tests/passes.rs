@@ -3,14 +3,9 @@
 
 mod reference;
 
-use std::env;
-use std::process::Command;
-
 use rayon::ThreadPoolBuilder;
 use reference::{architectures, forward, parameters, random, wide};
-use townlet_kernels::{
-    Architecture, Gradients, OutputGradients, Outputs, Sequences, Weights, Workspace, instruction_set,
-};
+use townlet_kernels::{Architecture, Gradients, OutputGradients, Outputs, Sequences, Weights, Workspace};
 
 /// Values and final state of one pass.
 #[derive(Debug, PartialEq)]
@@ -262,26 +257,7 @@ fn nothing_leaks_from_one_sequence_to_another() {
     }
 }
 
-/// Every test of this file again, on what machines with less have.
 #[test]
 fn the_same_holds_with_smaller_instruction_sets() {
-    if env::var_os("TOWNLET_SIMD").is_some() {
-        return println!("on {}", instruction_set().0);
-    }
-    for (set, name) in smaller_sets() {
-        let mut again = Command::new(env::current_exe().unwrap());
-        let output = again.env("TOWNLET_SIMD", set).arg("--nocapture").output().unwrap();
-        let printed = String::from_utf8_lossy(&output.stdout);
-        assert!(output.status.success() && printed.contains(&format!("on {name}")), "{set}: {printed}");
-    }
-}
-
-/// What `TOWNLET_SIMD` may ask for on this machine, and what the kernels then call it.
-fn smaller_sets() -> Vec<(&'static str, &'static str)> {
-    let mut sets = vec![("portable", "portable")];
-    #[cfg(target_arch = "x86_64")]
-    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
-        sets.push(("avx2", "AVX2"));
-    }
-    sets
+    reference::again_on_smaller_sets();
 }

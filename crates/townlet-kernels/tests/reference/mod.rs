@@ -1,11 +1,16 @@
 //! The same network once more, in double precision and plain loops, with nothing in common with the
 //! kernels but the definition of the layers.
+//!
+//! What is not a finite number passes as in PyTorch, whose convolutions do not read what lies outside of the
+//! window either.
 
+use std::env;
 use std::ops::Range;
+use std::process::Command;
 
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use townlet_kernels::{Architecture, Vision};
+use townlet_kernels::{Architecture, Vision, instruction_set};
 
 /// Numbers between -1 and 1.
 pub(crate) fn random(count: usize, seed: u64) -> Vec<f32> {
@@ -152,7 +157,7 @@ fn convolution(
 ) -> Vec<f64> {
     let pixel = |channel: usize, y: usize, x: usize| {
         let inside = (1..=side).contains(&y) && (1..=side).contains(&x);
-        if inside { image[(channel * side + y - 1) * side + x - 1] } else { 0.0 }
+        inside.then(|| image[(channel * side + y - 1) * side + x - 1])
     };
     let mut out = Vec::new();
     for o in 0..outputs {
@@ -161,7 +166,9 @@ fn convolution(
                 let mut sum = bias[o];
                 for i in 0..inputs {
                     for tap in 0..9 {
-                        sum += weight[(o * inputs + i) * 9 + tap] * pixel(i, y + tap / 3, x + tap % 3);
+                        if let Some(pixel) = pixel(i, y + tap / 3, x + tap % 3) {
+                            sum += weight[(o * inputs + i) * 9 + tap] * pixel;
+                        }
                     }
                 }
                 out.push(sum);
@@ -172,5 +179,28 @@ fn convolution(
 }
 
 fn relu(x: Vec<f64>) -> Vec<f64> {
-    x.into_iter().map(|x| x.max(0.0)).collect()
+    x.into_iter().map(|x| if x <= 0.0 { 0.0 } else { x }).collect()
+}
+
+/// Every test of this program again, on what machines with less have.
+pub(crate) fn again_on_smaller_sets() {
+    if env::var_os("TOWNLET_SIMD").is_some() {
+        return println!("on {}", instruction_set().0);
+    }
+    for (set, name) in smaller_sets() {
+        let mut again = Command::new(env::current_exe().unwrap());
+        let output = again.env("TOWNLET_SIMD", set).arg("--nocapture").output().unwrap();
+        let printed = String::from_utf8_lossy(&output.stdout);
+        assert!(output.status.success() && printed.contains(&format!("on {name}")), "{set}: {printed}");
+    }
+}
+
+/// What `TOWNLET_SIMD` may ask for on this machine, and what the kernels then call it.
+fn smaller_sets() -> Vec<(&'static str, &'static str)> {
+    let mut sets = vec![("portable", "portable")];
+    #[cfg(target_arch = "x86_64")]
+    if is_x86_feature_detected!("avx2") && is_x86_feature_detected!("fma") {
+        sets.push(("avx2", "AVX2"));
+    }
+    sets
 }
