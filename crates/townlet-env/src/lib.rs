@@ -13,6 +13,7 @@ mod streams;
 mod town;
 pub mod trace;
 mod vector_env;
+mod world_check;
 
 pub use choice::{greedy, random_allowed};
 pub use level::{
@@ -28,3 +29,4 @@ pub use stage::{RewardMode, Stage, StageError};
 pub use streams::stream;
 pub use town::{AgentState, MeterSet, Town, TownError, TownState};
 pub use vector_env::{Action, Step, StepError, VectorEnv};
+pub use world_check::{WorldCheck, WorldFault, first_not_finite};

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     Action, ObservationLayout, RestoreError, Snapshot, Stage, StageError, Step, StepError, VectorEnv,
+    first_not_finite,
 };
 
 /// A world whose observations also hold the action before them, one-hot, and the reward it was paid, times a
@@ -246,6 +247,10 @@ impl<E: VectorEnv + Snapshot> Snapshot for PreviousInputs<E> {
         }
         Ok(())
     }
+
+    fn seed(state: &Self::State) -> Option<u64> {
+        E::seed(&state.inner)
+    }
 }
 
 impl Previous {
@@ -261,6 +266,10 @@ impl Previous {
             return Err(RestoreError::NumEnvs { expected: num_envs, found: self.actions.len() });
         }
         RestoreError::check_length("previous.rewards", num_envs, self.rewards.len())?;
+        if let Some(env) = first_not_finite(&self.rewards) {
+            let fault = format!("expected a finite number, found {}", self.rewards[env]);
+            return Err(RestoreError::invalid("previous.rewards", env, &fault));
+        }
         let unknown =
             |action: &Option<Action>| action.is_some_and(|action| usize::from(action) >= num_actions);
         match self.actions.iter().position(unknown) {

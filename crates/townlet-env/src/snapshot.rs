@@ -41,7 +41,17 @@ pub trait Snapshot {
     /// Where the state is that of another world, of another number of environments, or of none. Nothing has
     /// changed then.
     fn restore(&mut self, state: Self::State) -> Result<(), RestoreError>;
+
+    /// The seed that the world of this state was reset with, where a state tells it. Whoever goes on with a run
+    /// compares it with the run's.
+    fn seed(state: &Self::State) -> Option<u64> {
+        let _ = state;
+        None
+    }
 }
+
+/// More episodes than any environment lives through. A state that says more is damaged.
+pub(crate) const MOST_EPISODES: u64 = 1 << 53;
 
 /// Why a world was not restored.
 #[derive(Clone, Debug, Error, PartialEq, Eq)]
@@ -116,6 +126,17 @@ impl RestoreError {
     pub fn check_length(key: &str, expected: usize, found: usize) -> Result<(), Self> {
         let error = || Self::Length { key: key.to_owned(), expected, found };
         if expected == found { Ok(()) } else { Err(error()) }
+    }
+
+    /// Checks that no environment is said to have lived more episodes than it can have.
+    pub(crate) fn check_episodes(key: &str, episodes: &[u64]) -> Result<(), Self> {
+        match episodes.iter().position(|&episode| episode > MOST_EPISODES) {
+            Some(env) => {
+                let fault = format!("expected at most {MOST_EPISODES} episodes, found {}", episodes[env]);
+                Err(Self::invalid(key, env, &fault))
+            }
+            None => Ok(()),
+        }
     }
 
     pub(crate) fn invalid(key: &str, env: usize, fault: &impl ToString) -> Self {

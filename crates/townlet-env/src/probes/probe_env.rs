@@ -199,6 +199,7 @@ where
             return Err(RestoreError::NumEnvs { expected, found });
         }
         RestoreError::check_length("episode_numbers", expected, state.episode_numbers.len())?;
+        RestoreError::check_episodes("episode_numbers", &state.episode_numbers)?;
         if let Some(env) = state.episodes.iter().position(|episode| !self.probe.is_possible(episode)) {
             let fault = format!("expected an episode that goes on, found {:?}", state.episodes[env]);
             return Err(RestoreError::invalid("episodes", env, &fault));
@@ -214,6 +215,10 @@ where
             show(&self.probe, episode, env, &mut self.observations, &mut self.masks);
         }
         Ok(())
+    }
+
+    fn seed(state: &Self::State) -> Option<u64> {
+        Some(state.seed)
     }
 }
 

@@ -61,6 +61,7 @@ impl Snapshot for Town {
     fn restore(&mut self, state: TownState) -> Result<(), RestoreError> {
         check_rules(&self.level, &state.level)?;
         self.check_lengths(&state)?;
+        RestoreError::check_episodes("episodes", &state.episodes)?;
         for agent in 0..self.num_envs() {
             self.check_agent(&state, agent)?;
         }
@@ -80,6 +81,10 @@ impl Snapshot for Town {
         *stages = Stages::restored(state.depletion_multipliers, held, state.shaped);
         self.for_each_block(|plan, _seed, _stages, mut agents| agents.settle(plan));
         Ok(())
+    }
+
+    fn seed(state: &TownState) -> Option<u64> {
+        Some(state.seed)
     }
 }
 
