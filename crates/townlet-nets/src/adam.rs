@@ -83,7 +83,7 @@ impl Optimizer for HostAdam {
 /// norm before, `[1]`. Nothing is read back from a device that is not the host.
 ///
 /// The scale is `max_norm / (norm + 1e-6)`, at most 1 (Pascanu et al. 2013; PyTorch's
-/// `clip_grad_norm_`).
+/// `clip_grad_norm_`). Where the norm is not a number, no gradient is one afterwards.
 ///
 /// # Panics
 ///
@@ -96,7 +96,7 @@ pub fn clip_global_norm<M: Module>(gradients: &mut GradientsParams, module: &M, 
         let norm = sum.sqrt();
         let factor = max_norm / (norm + 1e-6);
         // Most gradients are not clipped, and then nothing has to be written.
-        if factor < 1.0 {
+        if factor < 1.0 || factor.is_nan() {
             module.visit(&mut Scale { gradients, factor: Factor::Number(factor) });
         }
         return Tensor::from_data(TensorData::from([norm as f32]), &first_device(module));

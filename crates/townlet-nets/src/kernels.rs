@@ -31,6 +31,7 @@ use townlet_kernels::{
 
 use crate::lstm::LstmState;
 use crate::state::QState;
+use crate::state_dict::{ParameterPath, TorchNames};
 
 /// A backend whose tensors lie in the host's memory.
 trait Host: Backend {
@@ -480,6 +481,43 @@ pub(crate) fn sum_of_squares<const D: usize>(tensor: &Tensor<D>) -> Option<f64> 
         Some(townlet_kernels::sum_of_squares(&B::read(&primitive::<B, D>(tensor.clone())?)))
     }
     on_host!(on(tensor))
+}
+
+/// The name of a parameter of `network` that holds something other than finite numbers; none where all do, or where
+/// the network is on a device from which they would have to be read back.
+pub fn first_not_finite_parameter<N: TorchNames>(network: &N) -> Option<String> {
+    fn is_finite<B: Host, const D: usize>(tensor: &Tensor<D>) -> Option<bool>
+    where
+        DispatchTensor: DispatchKindConversion<B>,
+    {
+        Some(townlet_env::first_not_finite(&B::read(&primitive::<B, D>(tensor.clone())?)).is_none())
+    }
+
+    struct Search {
+        path: ParameterPath,
+        found: Option<String>,
+    }
+
+    impl ModuleVisitor for Search {
+        fn enter_module(&mut self, name: &str, _container_type: &str) {
+            self.path.enter(name);
+        }
+
+        fn exit_module(&mut self, _name: &str, _container_type: &str) {
+            self.path.exit();
+        }
+
+        fn visit_float<const D: usize>(&mut self, param: &Param<Tensor<D>>) {
+            let tensor = &param.val().inner();
+            if self.found.is_none() && on_host!(is_finite(tensor)) == Some(false) {
+                self.found = Some(self.path.torch_name());
+            }
+        }
+    }
+
+    let mut search = Search { path: ParameterPath::new(N::PREFIXES), found: None };
+    network.visit(&mut search);
+    search.found
 }
 
 /// What Adam changes of one parameter, and what it follows.

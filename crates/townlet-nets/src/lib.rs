@@ -28,6 +28,7 @@ pub use adam::{adam, clip_global_norm};
 pub use device::{Backend, DeviceError};
 pub use feedforward_q::{FeedforwardQConfig, FeedforwardQNetwork};
 pub use head::HeadConfig;
+pub use kernels::first_not_finite_parameter;
 pub use memory_core::CoreConfig;
 pub use optimizer_state::{OptimizerStateError, load_optimizer_state, optimizer_state};
 pub use q_network::{QNetwork, QNetworkConfig};
@@ -35,5 +36,7 @@ pub use random_network_distillation::{
     RandomNetworkDistillation, RandomNetworkDistillationConfig, RndNetwork,
 };
 pub use state::QState;
-pub use state_dict::{Array, StateDict, StateDictMismatch, TorchNames, load_state_dict, state_dict};
+pub use state_dict::{
+    Array, NotFinite, StateDict, StateDictMismatch, TorchNames, load_state_dict, state_dict,
+};
 pub use weights::{WeightsError, read_weights, write_safetensors};

@@ -8,7 +8,9 @@ use burn::tensor::{DType, Tensor};
 use burn_pack::{Reader, Scalar, Tensor as Entry, Writer};
 use thiserror::Error;
 
-use crate::state_dict::{Array, ParameterPath, StateDict, StateDictMismatch, TorchNames, transposed};
+use crate::state_dict::{
+    Array, NotFinite, ParameterPath, StateDict, StateDictMismatch, TorchNames, transposed,
+};
 
 /// Why what an optimiser remembers could not be read out or put back.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -17,18 +19,31 @@ pub enum OptimizerStateError {
     /// It belongs to another network.
     #[error("the state of the optimiser: {0}")]
     Mismatch(#[from] StateDictMismatch),
-    /// A number of steps that is none.
-    #[error("the state of the optimiser: {name} is {found}, expected a whole number of steps")]
+    /// A number of steps that is none, or more than anybody makes.
+    #[error("the state of the optimiser: {name} is {found}, expected a whole number of steps below 1e15")]
     Steps {
         /// The entry.
         name: String,
         /// What it says.
         found: f32,
     },
+    /// A mean of squares below 0, which no squares have.
+    #[error("the state of the optimiser: {name} holds {found} at index {index}, expected 0 or more")]
+    Negative {
+        /// The entry.
+        name: String,
+        /// Its index in the entry, row by row: the first of several.
+        index: usize,
+        /// What is there.
+        found: f32,
+    },
     /// Burn's record of it has another form than expected.
     #[error("the record of the optimiser is not what Burn 0.22.1 makes: {0}")]
     Record(String),
 }
+
+/// More steps than any optimiser makes.
+const MOST_STEPS: f32 = 1e15;
 
 /// What PyTorch's Adam calls the moments of first and second order, and Burn.
 const MOMENTS: [(&str, &str); 2] = [("exp_avg", "moment_1"), ("exp_avg_sq", "moment_2")];
@@ -75,7 +90,8 @@ pub fn optimizer_state<N: TorchNames>(
 ///
 /// # Errors
 ///
-/// Where `dict` is of another network, or does not hold all of a parameter's entries.
+/// Returns an error if `dict` is of another network, does not hold all of a parameter's entries, or holds numbers that
+/// are not finite or that no optimiser arrives at.
 pub fn load_optimizer_state<N: TorchNames>(
     optimizer: ModuleOptimizer,
     network: &N,
@@ -92,7 +108,7 @@ pub fn load_optimizer_state<N: TorchNames>(
         let steps = dict.get(&step);
         if let Some(array) = steps {
             let found = array.values.first().copied().unwrap_or(f32::NAN);
-            if !(found >= 0.0 && found.fract() == 0.0 && array.values.len() == 1) {
+            if !((0.0..MOST_STEPS).contains(&found) && found.fract() == 0.0 && array.values.len() == 1) {
                 return Err(OptimizerStateError::Steps { name: step, found });
             }
             scalars.push((format!("{id}.momentum.time"), Scalar::from(found as u64)));
@@ -109,7 +125,19 @@ pub fn load_optimizer_state<N: TorchNames>(
                 (_, Some(array)) if array.shape != parameter.torch_shape() => {
                     mismatch.shapes.push((entry, parameter.torch_shape(), array.shape.clone()));
                 }
+                (_, Some(array)) if !array.is_whole() => {
+                    mismatch.shapes.push((entry, parameter.torch_shape(), vec![array.values.len()]));
+                }
                 (_, Some(array)) => {
+                    if let Some(fault) = NotFinite::in_array(&entry, array) {
+                        mismatch.not_finite.push(fault);
+                        continue;
+                    }
+                    let negative = array.values.iter().position(|&value| value < 0.0);
+                    if let (Some(index), "exp_avg_sq") = (negative, theirs) {
+                        let found = array.values[index];
+                        return Err(OptimizerStateError::Negative { name: entry, index, found });
+                    }
                     let values = parameter.turned(array.clone()).values;
                     let bytes: Vec<u8> = values.iter().flat_map(|value| value.to_le_bytes()).collect();
                     entries.push(Entry::new(

@@ -6,6 +6,7 @@ use std::fmt;
 use burn::module::{Module, ModuleMapper, ModuleVisitor, Param};
 use burn::tensor::{Tensor, TensorData};
 use thiserror::Error;
+use townlet_env::first_not_finite;
 
 /// A network whose parameters have PyTorch names.
 ///
@@ -26,6 +27,13 @@ pub struct Array {
     pub values: Vec<f32>,
 }
 
+impl Array {
+    /// Whether there are as many values as the shape says.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.values.len() == self.shape.iter().product::<usize>()
+    }
+}
+
 impl fmt::Debug for Array {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Array {:?}", self.shape)
@@ -35,8 +43,34 @@ impl fmt::Debug for Array {
 /// Every parameter of a network under its PyTorch name, in order of name.
 pub type StateDict = BTreeMap<String, Array>;
 
+/// A number in a tensor that is none, or infinite.
+#[derive(Clone, Debug, PartialEq, Eq, Error)]
+#[error("{name} holds {found} at index {index}, expected finite numbers")]
+pub struct NotFinite {
+    /// The tensor.
+    pub name: String,
+    /// Its index in the tensor, row by row: the first of several.
+    pub index: usize,
+    /// What is there: `NaN`, `inf` or `-inf`.
+    pub found: String,
+}
+
+impl NotFinite {
+    /// The first in an array.
+    pub(crate) fn in_array(name: &str, array: &Array) -> Option<Self> {
+        let index = first_not_finite(&array.values)?;
+        Some(Self { name: name.to_owned(), index, found: array.values[index].to_string() })
+    }
+
+    /// The first in a dict, in order of name.
+    pub(crate) fn in_dict(dict: &StateDict) -> Option<Self> {
+        dict.iter().find_map(|(name, array)| Self::in_array(name, array))
+    }
+}
+
 /// Every way in which a state dict does not fit a network, all at once.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Error)]
+#[non_exhaustive]
 pub struct StateDictMismatch {
     /// Parameters of the network that the dict lacks.
     pub missing: Vec<String>,
@@ -44,6 +78,8 @@ pub struct StateDictMismatch {
     pub unexpected: Vec<String>,
     /// Parameters whose shapes differ: name, expected, found.
     pub shapes: Vec<(String, Vec<usize>, Vec<usize>)>,
+    /// Parameters that hold something other than finite numbers.
+    pub not_finite: Vec<NotFinite>,
 }
 
 impl fmt::Display for StateDictMismatch {
@@ -58,6 +94,7 @@ impl fmt::Display for StateDictMismatch {
         if !self.unexpected.is_empty() {
             faults.push(format!("unexpected: {}", self.unexpected.join(", ")));
         }
+        faults.extend(self.not_finite.iter().map(ToString::to_string));
         write!(f, "the weights do not fit the network: {}", faults.join("; "))
     }
 }
@@ -73,8 +110,8 @@ pub fn state_dict<N: TorchNames>(network: &N) -> StateDict {
 ///
 /// # Errors
 ///
-/// Every missing, unexpected and misshapen parameter. The network is handed in by reference, so nothing
-/// is lost.
+/// Returns every missing, unexpected and misshapen parameter, and every one that holds something other than finite
+/// numbers. The network is handed in by reference, so nothing is lost.
 pub fn load_state_dict<N: TorchNames>(network: &N, dict: &StateDict) -> Result<N, StateDictMismatch> {
     let mut mismatch = StateDictMismatch::default();
     let mut shapes = Shapes { path: ParameterPath::new(N::PREFIXES), found: BTreeMap::new() };
@@ -85,7 +122,10 @@ pub fn load_state_dict<N: TorchNames>(network: &N, dict: &StateDict) -> Result<N
             Some(array) if array.shape != *expected => {
                 mismatch.shapes.push((name.clone(), expected.clone(), array.shape.clone()));
             }
-            Some(_) => {}
+            Some(array) if !array.is_whole() => {
+                mismatch.shapes.push((name.clone(), expected.clone(), vec![array.values.len()]));
+            }
+            Some(array) => mismatch.not_finite.extend(NotFinite::in_array(name, array)),
         }
     }
     mismatch.unexpected = dict.keys().filter(|&name| !shapes.found.contains_key(name)).cloned().collect();

@@ -8,7 +8,7 @@ use burn_store::pytorch_reader::{DType as TorchDType, PytorchReader};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use thiserror::Error;
 
-use crate::state_dict::{Array, StateDict};
+use crate::state_dict::{Array, NotFinite, StateDict};
 
 /// Why a weight file could not be read or written.
 #[derive(Debug, Error)]
@@ -50,17 +50,37 @@ pub enum WeightsError {
         /// Its element type.
         found: String,
     },
+    /// A file holds something other than finite numbers, which nothing can be played or trained on with.
+    #[error("{}: {fault}; use other weights, such as those of an older checkpoint", path.display())]
+    NotFinite {
+        /// The file.
+        path: PathBuf,
+        /// Where in it, and what.
+        fault: NotFinite,
+    },
+    /// What was to be written holds something other than finite numbers. Nothing was written.
+    #[error("{} is not written: {fault}", path.display())]
+    NotWritten {
+        /// The file.
+        path: PathBuf,
+        /// Where, and what.
+        fault: NotFinite,
+    },
 }
 
 /// Reads a state dict: safetensors, or (`.pt`, `.pth`) a file that PyTorch's `torch.save` wrote.
 ///
 /// # Errors
 ///
-/// Where the file cannot be read, is cut short or damaged, or holds anything but 32-bit floats.
+/// Returns an error if the file cannot be read, is cut short or damaged, or holds anything but finite 32-bit floats.
 pub fn read_weights(path: &Path) -> Result<StateDict, WeightsError> {
-    match path.extension().and_then(|extension| extension.to_str()) {
+    let dict = match path.extension().and_then(|extension| extension.to_str()) {
         Some("pt" | "pth") => read_torch(path),
         _ => read_safetensors(path),
+    }?;
+    match NotFinite::in_dict(&dict) {
+        None => Ok(dict),
+        Some(fault) => Err(WeightsError::NotFinite { path: path.into(), fault }),
     }
 }
 
@@ -116,13 +136,17 @@ fn floats(bytes: &[u8]) -> Vec<f32> {
 ///
 /// # Errors
 ///
-/// If the file cannot be written.
+/// Returns an error if the file cannot be written, or the dict holds numbers that are not finite: what could not be
+/// read again does not take the place of what can.
 pub fn write_safetensors(
     path: &Path,
     dict: &StateDict,
     metadata: &BTreeMap<String, String>,
 ) -> Result<(), WeightsError> {
     let failed = |source| WeightsError::Write { path: path.into(), source };
+    if let Some(fault) = NotFinite::in_dict(dict) {
+        return Err(WeightsError::NotWritten { path: path.into(), fault });
+    }
     let bytes: Vec<(&String, &Array, Vec<u8>)> = dict
         .iter()
         .map(|(name, array)| {
