@@ -170,12 +170,18 @@ impl Budget {
 }
 
 /// Fits the settings of a recipe to a run that is smaller than what it was made for: a replay no larger than what
-/// the run can fill, and a start of learning no later than a quarter into it.
+/// the run can fill, a start of learning no later than a quarter into it, and a step size that has fallen by its end.
 pub(crate) fn fit(learner: &mut DrqnConfig, agents: usize, budget: Budget, step_limit: u32) {
     let most = usize::try_from(budget.most_steps(agents, step_limit)).unwrap_or(usize::MAX);
     let quarter = budget.few_steps(step_limit) / 4;
     learner.replay_capacity = learner.replay_capacity.min(most);
     learner.schedule.learning_starts = learner.schedule.learning_starts.min(quarter).max(1);
+    // 0 means that the step size does not fall.
+    if learner.learning_rate_updates > 0 {
+        let learned = budget.few_steps(step_limit).saturating_sub(learner.schedule.learning_starts);
+        let updates = learned / learner.schedule.update_every.max(1);
+        learner.learning_rate_updates = learner.learning_rate_updates.min(updates).max(1);
+    }
     if agents == 1 && matches!(learner.epsilon, EpsilonSchedule::Ladder { .. }) {
         // A ladder has one rung here, and nobody would ever act without exploring.
         learner.epsilon = EpsilonSchedule::Linear { start: 1.0, end: 0.05, steps: 50_000 };
@@ -239,6 +245,12 @@ mod tests {
         assert_eq!((short.schedule.learning_starts, short.replay_capacity), (150, 604));
         let short = learner(4, Budget::Episodes(20));
         assert_eq!(short.schedule.learning_starts, 250);
+        let falls = |budget| learner(64, budget).learning_rate_updates;
+        // So many updates are made: one every 256 steps, once learning has started.
+        assert_eq!(falls(Budget::Steps(360_000)), (360_000 - 10_000) / 256);
+        assert_eq!(falls(Budget::Episodes(1_000)), (50_000 - 10_000) / 256);
+        assert_eq!([falls(Budget::Steps(1)), falls(Budget::Steps(u64::MAX))], [1, 14_000]);
+        assert_eq!(falls(Budget::Steps(3_600_000)), 14_000, "what the recipe was made for");
         let long = learner(64, Budget::Steps(3_600_000));
         assert_eq!((long.schedule.learning_starts, long.replay_capacity), (10_000, 300_000));
     }
