@@ -26,29 +26,47 @@ const CHUNK: usize = 1 << 15;
 
 impl AdamStep {
     /// Moves `parameter` against `gradient`, and both running means with it. All four slices are of one
-    /// length.
-    pub fn apply(&self, parameter: &mut [f32], gradient: &[f32], mean: &mut [f32], square: &mut [f32]) {
+    /// length. Answers whether all of the parameter is finite afterwards.
+    pub fn apply(
+        &self,
+        parameter: &mut [f32],
+        gradient: &[f32],
+        mean: &mut [f32],
+        square: &mut [f32],
+    ) -> bool {
         let work = parameter.par_chunks_mut(CHUNK).zip(gradient.par_chunks(CHUNK));
         let work = work.zip(mean.par_chunks_mut(CHUNK)).zip(square.par_chunks_mut(CHUNK));
-        work.for_each(|(((parameter, gradient), mean), square)| {
-            self.apply_chunk(parameter, gradient, mean, square);
+        let largest = work.map(|(((parameter, gradient), mean), square)| {
+            self.apply_chunk(parameter, gradient, mean, square)
         });
+        largest.max().unwrap_or_default() < f32::INFINITY.to_bits()
     }
 
-    fn apply_chunk(&self, parameter: &mut [f32], gradient: &[f32], mean: &mut [f32], square: &mut [f32]) {
+    /// Answers the largest bit pattern of the parameter without its sign: of a finite number it is below that of
+    /// infinity. A largest integer is found without leaving the registers, as a sum of floats in order is not.
+    fn apply_chunk(
+        &self,
+        parameter: &mut [f32],
+        gradient: &[f32],
+        mean: &mut [f32],
+        square: &mut [f32],
+    ) -> u32 {
         let Self { learning_rate, beta_1, beta_2, epsilon, time, gradient_scale } = *self;
         let correction = (1.0 - beta_2.powi(time)).sqrt();
         let rate = learning_rate * correction / (1.0 - beta_1.powi(time));
         let epsilon = epsilon * correction;
         arch().dispatch(|| {
+            let mut largest = 0;
             let moments = mean.iter_mut().zip(square.iter_mut());
             for ((parameter, gradient), (mean, square)) in parameter.iter_mut().zip(gradient).zip(moments) {
                 let gradient = gradient * gradient_scale;
                 *mean = beta_1 * *mean + (1.0 - beta_1) * gradient;
                 *square = beta_2 * *square + (1.0 - beta_2) * gradient * gradient;
                 *parameter -= rate * *mean / (square.sqrt() + epsilon);
+                largest = parameter.abs().to_bits().max(largest);
             }
-        });
+            largest
+        })
     }
 }
 
@@ -93,7 +111,7 @@ mod tests {
                 time,
                 gradient_scale: 0.5,
             };
-            step.apply(&mut parameter, &gradient, &mut mean, &mut square);
+            assert!(step.apply(&mut parameter, &gradient, &mut mean, &mut square));
             for ([p, m, v], gradient) in exact.iter_mut().zip(&gradient) {
                 let gradient = 0.5 * f64::from(*gradient);
                 *m = 0.9 * *m + 0.1 * gradient;
@@ -130,7 +148,8 @@ mod tests {
                 let (mut parameter, mut mean, mut square) = (vec![0.5; 67], vec![0.0; 67], vec![0.0; 67]);
                 let mut gradient = vec![0.25; 67];
                 gradient[at] = bad;
-                step.apply(&mut parameter, &gradient, &mut mean, &mut square);
+                let finite = step.apply(&mut parameter, &gradient, &mut mean, &mut square);
+                assert!(!finite, "{bad} at {at}");
                 for (i, parameter) in parameter.iter().enumerate() {
                     assert_eq!(parameter.is_nan(), i == at, "{bad} at {at}: parameter {i} is {parameter}");
                 }

@@ -2,6 +2,9 @@
 //!
 //! Burn's own clipping looks at each parameter by itself; the algorithm clips the gradient as one vector.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
 use burn::module::{Module, ModuleVisitor, Param};
 use burn::optim::{
     Adam, AdamConfig, AdamState, AdaptiveMomentumState, GradientsParams, LearningRate, ModuleOptimizer,
@@ -18,7 +21,26 @@ use crate::moments::Moments;
 /// Its state is that of [`burn::optim::Adam`]: a record of the one is loaded by the other. On a CPU backend a
 /// parameter is changed in one pass over memory instead of some dozen.
 pub fn adam(epsilon: f32) -> ModuleOptimizer {
-    HostAdam { epsilon, elsewhere: AdamConfig::new().with_epsilon(epsilon).build() }.into()
+    watched_adam(epsilon).0
+}
+
+/// [`adam`], and what tells whether one of its steps left a parameter that is not finite. It looks while a parameter
+/// is written, which costs nothing, and on CPU backends alone.
+pub fn watched_adam(epsilon: f32) -> (ModuleOptimizer, Spoiled) {
+    let spoiled = Spoiled::default();
+    let elsewhere = AdamConfig::new().with_epsilon(epsilon).build();
+    (HostAdam { epsilon, elsewhere, spoiled: spoiled.clone() }.into(), spoiled)
+}
+
+/// Whether a step of a [`watched_adam`] left a parameter that is not finite.
+#[derive(Clone, Debug, Default)]
+pub struct Spoiled(Arc<AtomicBool>);
+
+impl Spoiled {
+    /// Whether one has since this was asked last.
+    pub fn take(&self) -> bool {
+        self.0.swap(false, Ordering::Relaxed)
+    }
 }
 
 const BETA_1: f32 = 0.9;
@@ -29,6 +51,7 @@ struct HostAdam {
     epsilon: f32,
     /// For tensors that do not lie in the host's memory.
     elsewhere: Adam,
+    spoiled: Spoiled,
 }
 
 impl Optimizer for HostAdam {
@@ -58,7 +81,7 @@ impl Optimizer for HostAdam {
             gradient_scale: 1.0,
         };
         let tensors = AdamTensors { parameter, gradient, moments: [moment_1, moment_2] };
-        match kernels::adam(&step, tensors) {
+        match kernels::adam(&step, tensors, &self.spoiled.0) {
             Ok((parameter, [moment_1, moment_2])) => {
                 let momentum = AdaptiveMomentumState::new(time + 1, moment_1, moment_2);
                 (parameter, Some(Moments::live(AdamState::new(momentum))))

@@ -13,6 +13,7 @@ use std::any::Any;
 use std::borrow::Cow;
 use std::collections::VecDeque;
 use std::fmt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -527,14 +528,17 @@ pub(crate) struct AdamTensors<const D: usize> {
     pub(crate) moments: [Tensor<D>; 2],
 }
 
-/// One step of Adam; hands the tensors back unchanged where it cannot be done here.
+/// One step of Adam; hands the tensors back unchanged where it cannot be done here. `spoiled` is set where the
+/// parameter is not finite afterwards.
 pub(crate) fn adam<const D: usize>(
     step: &AdamStep,
     tensors: AdamTensors<D>,
+    spoiled: &AtomicBool,
 ) -> Result<(Tensor<D>, [Tensor<D>; 2]), Box<AdamTensors<D>>> {
     fn on<B: Host, const D: usize>(
         step: &AdamStep,
         tensors: &mut Option<AdamTensors<D>>,
+        spoiled: &AtomicBool,
     ) -> Option<(Tensor<D>, [Tensor<D>; 2])>
     where
         DispatchTensor: DispatchKindConversion<B>,
@@ -551,7 +555,11 @@ pub(crate) fn adam<const D: usize>(
             first = first.take().map(|first| {
                 B::change(first, |first| {
                     second = second.take().map(|second| {
-                        B::change(second, |second| step.apply(parameter, &B::read(&gradient), first, second))
+                        B::change(second, |second| {
+                            if !step.apply(parameter, &B::read(&gradient), first, second) {
+                                spoiled.store(true, Ordering::Relaxed);
+                            }
+                        })
                     });
                 })
             });
@@ -560,7 +568,7 @@ pub(crate) fn adam<const D: usize>(
         Some((parameter, [first, second]))
     }
     let mut tensors = Some(tensors);
-    match on_host!(on(step, &mut tensors)) {
+    match on_host!(on(step, &mut tensors, spoiled)) {
         Some(changed) => Ok(changed),
         None => Err(Box::new(tensors.expect("taken only by a backend that answers"))),
     }

@@ -24,7 +24,7 @@ mod unstack;
 mod weights;
 
 pub use actor::Actor;
-pub use adam::{adam, clip_global_norm};
+pub use adam::{Spoiled, adam, clip_global_norm, watched_adam};
 pub use device::{Backend, DeviceError};
 pub use feedforward_q::{FeedforwardQConfig, FeedforwardQNetwork};
 pub use head::HeadConfig;
