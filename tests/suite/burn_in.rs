@@ -202,7 +202,7 @@ fn what_is_replayed_is_what_was_acted(device: &Device) {
                     let best = allowed.map(|(q, _)| *q).fold(f32::MIN, f32::max);
                     acted.push((town.observations()[agent * features..][..features].to_vec(), best));
                 }
-                policy.act(&town, &mut actions);
+                policy.act(&town, &mut actions).expect("it draws");
                 let step = town.step(&actions).expect("allowed actions");
                 let states = if start_state == StartState::Stored { &states[..] } else { &[] };
                 replay.record_with(&actions, &step, Extras { states, ..Extras::default() });

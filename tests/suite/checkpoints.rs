@@ -25,15 +25,15 @@ cases![
     the_state_of_the_optimiser_has_pytorchs_names_and_shapes,
 ];
 
-type World = PreviousInputs<Town>;
+pub(crate) type World = PreviousInputs<Town>;
 
 /// Three agents whose episodes are short, and which see what they did last.
-fn world() -> World {
+pub(crate) fn world() -> World {
     let level = Level { step_limit: 40, ..Level::builtin("pomdp-shuffled").expect("built in") };
     PreviousInputs::new(Town::new(level, 3).expect("a valid level"), 0.1)
 }
 
-fn network(core: CoreConfig) -> QNetworkConfig {
+pub(crate) fn network(core: CoreConfig) -> QNetworkConfig {
     let world = world();
     let small = small::network(world.observation_layout().clone());
     QNetworkConfig { num_actions: world.num_actions(), core, ..small }
@@ -52,7 +52,7 @@ fn config() -> DrqnConfig {
 }
 
 /// Runs that differ in everything that a checkpoint has to hold.
-fn runs() -> Vec<(&'static str, CoreConfig, DrqnConfig)> {
+pub(crate) fn runs() -> Vec<(&'static str, CoreConfig, DrqnConfig)> {
     let stage = |multiplier| Stage::new(&["energy", "satiation"], multiplier, RewardMode::Shaped);
     let curriculum = CurriculumConfig::Adversarial(AdversarialConfig {
         stages: vec![stage(0.5), stage(4.0)],
@@ -94,11 +94,11 @@ fn runs() -> Vec<(&'static str, CoreConfig, DrqnConfig)> {
     ]
 }
 
-fn trainer(core: CoreConfig, config: DrqnConfig, device: &Device) -> Trainer<World> {
+pub(crate) fn trainer(core: CoreConfig, config: DrqnConfig, device: &Device) -> Trainer<World> {
     Trainer::new(world(), &network(core), config, 5, device).expect("valid settings")
 }
 
-fn rounds(trainer: &mut Trainer<World>, count: usize) {
+pub(crate) fn rounds(trainer: &mut Trainer<World>, count: usize) {
     for _ in 0..count {
         trainer.round(&mut ()).expect("nothing diverges");
     }

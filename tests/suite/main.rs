@@ -16,6 +16,8 @@ mod checkpoints;
 mod configuration;
 mod cores;
 mod curriculum;
+mod damaged_states;
+mod finite;
 mod gradients;
 mod learning;
 mod memory;
@@ -78,6 +80,8 @@ fn main() -> ExitCode {
         rescaling::CASES,
         updates::CASES,
         checkpoints::CASES,
+        damaged_states::CASES,
+        finite::CASES,
         networks::CASES,
         weights::CASES,
         novelty::CASES,

@@ -1,6 +1,9 @@
 //! Where the agents are and what they use, counted over each episode.
 
+use std::collections::BTreeSet;
+
 use serde::{Deserialize, Serialize};
+use townlet_drqn::StateFault;
 use townlet_env::{Level, Town, VectorEnv};
 use townlet_metrics::{HeatRow, VisitRow};
 
@@ -47,6 +50,53 @@ impl EpisodeTracker {
             last: vec![None; agents],
             ended: vec![false; agents],
         }
+    }
+
+    /// Checks that counts that were saved can be those of a run in this town, whose agents have lived through their
+    /// episodes as far as they have.
+    pub(crate) fn check(&self, town: &Town) -> Result<(), StateFault> {
+        let fresh = Self::new(town);
+        let agents = town.num_envs();
+        StateFault::same("width", &self.width, &fresh.width)?;
+        StateFault::length("cells", self.cells.len(), fresh.cells.len())?;
+        StateFault::length("visits", self.visits.len(), agents)?;
+        StateFault::length("last", self.last.len(), agents)?;
+        StateFault::same("ended", &self.ended, &fresh.ended)?;
+        let count = town.level().affordances.len();
+        let known = |used: Option<u8>| used.is_none_or(|used| usize::from(used) < count);
+        let expected = format!("an affordance below {count}");
+        let limit = u64::from(town.level().step_limit);
+        let rows = self.cells.chunks_exact(self.cells.len() / agents);
+        for (agent, ((cells, visits), &last)) in rows.zip(&self.visits).zip(&self.last).enumerate() {
+            let steps: u64 = cells.iter().map(|&count| u64::from(count)).sum();
+            StateFault::ensure(
+                steps < limit,
+                &format!("cells of agent {agent}"),
+                format_args!("{steps} steps"),
+                format_args!("fewer than {limit}"),
+            )?;
+            let field = format!("last[{agent}]");
+            StateFault::ensure(known(last), &field, format_args!("{last:?}"), &expected)?;
+            let field = format!("visits[{agent}]");
+            for Visit { from, to, count } in visits {
+                StateFault::ensure(
+                    known(*from) && known(Some(*to)),
+                    &field,
+                    format_args!("{to}"),
+                    &expected,
+                )?;
+                StateFault::ensure(
+                    (1..=steps).contains(count),
+                    &field,
+                    format_args!("{count} uses"),
+                    format_args!("1 to {steps}"),
+                )?;
+            }
+            let uses = visits.iter().map(|visit| (visit.from, visit.to));
+            let (all, different) = (visits.len(), uses.collect::<BTreeSet<_>>().len());
+            StateFault::ensure(all == different, &field, "one pair twice", "every pair once")?;
+        }
+        Ok(())
     }
 
     /// Takes in the last step of all agents, once the episodes that it ended have been

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
+use townlet_drqn::StateFault;
 use townlet_env::stream;
 
 /// The lengths of the first and of the last episodes of a run that is still going on.
@@ -16,6 +17,18 @@ pub(crate) struct SurvivalWindows {
 impl SurvivalWindows {
     /// How many episodes each window holds at most.
     pub(crate) const LENGTH: usize = 100;
+
+    /// Checks that windows that were saved can be those of a run with so many finished episodes, none of which is
+    /// longer than `longest` steps.
+    pub(crate) fn check(&self, episodes: u64, longest: u64) -> Result<(), StateFault> {
+        let expected = usize::try_from(episodes).unwrap_or(usize::MAX).min(Self::LENGTH);
+        let range = format!("1 to {longest} steps");
+        StateFault::length("first", self.first.len(), expected)?;
+        StateFault::length("last", self.last.len(), expected)?;
+        let within = |length: u64| (1..=longest).contains(&length);
+        StateFault::each("first", self.first.iter().copied(), within, &range)?;
+        StateFault::each("last", self.last.iter().copied(), within, &range)
+    }
 
     /// Takes in the next finished episode.
     pub(crate) fn push(&mut self, length: u64) {

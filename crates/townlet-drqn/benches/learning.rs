@@ -19,7 +19,7 @@ fn replay(town: &mut Town, trace_length: usize) -> SequenceReplay {
     town.reset(1);
     replay.start(town.observations(), town.action_masks());
     while replay.len() < 100_000 - 600 * agents {
-        policy.act(town, &mut chosen);
+        policy.act(town, &mut chosen).unwrap();
         let step = town.step(&chosen).expect("the policy chooses actions that exist");
         replay.record(&chosen, &step);
     }

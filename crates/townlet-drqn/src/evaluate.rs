@@ -1,8 +1,24 @@
 //! Playing whole episodes with a fixed policy.
 
-use townlet_env::{Action, StepError, VectorEnv};
+use thiserror::Error;
+use townlet_env::{Action, StepError, VectorEnv, WorldCheck, WorldFault};
 
-use crate::policy::Policy;
+use crate::policy::{Policy, ValueFault};
+
+/// Why an evaluation ended before its episodes did.
+#[derive(Clone, Debug, Error, PartialEq)]
+#[non_exhaustive]
+pub enum EvaluateError {
+    /// The environments refused a step.
+    #[error(transparent)]
+    Step(#[from] StepError),
+    /// The environments show or pay what nobody can act on.
+    #[error(transparent)]
+    World(#[from] WorldFault),
+    /// The policy cannot choose.
+    #[error(transparent)]
+    Policy(#[from] ValueFault),
+}
 
 /// How one episode went.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -27,13 +43,14 @@ pub struct EpisodeOutcome {
 ///
 /// # Errors
 ///
-/// Where the environments refuse a step.
+/// Returns an error if the environments refuse a step, show or pay what is not a finite number or allow nothing, or if
+/// the policy cannot choose.
 pub fn evaluate<E: VectorEnv>(
     env: &mut E,
     policy: &mut impl Policy<E>,
     seed: u64,
     on_end: impl FnMut(&E, usize, &EpisodeOutcome),
-) -> Result<Vec<EpisodeOutcome>, StepError> {
+) -> Result<Vec<EpisodeOutcome>, EvaluateError> {
     evaluate_with(env, policy, seed, |_, _, _| {}, on_end)
 }
 
@@ -42,23 +59,28 @@ pub fn evaluate<E: VectorEnv>(
 ///
 /// # Errors
 ///
-/// Where the environments refuse a step.
+/// As [`evaluate`].
 pub fn evaluate_with<E: VectorEnv>(
     env: &mut E,
     policy: &mut impl Policy<E>,
     seed: u64,
     mut on_step: impl FnMut(&E, usize, Action),
     mut on_end: impl FnMut(&E, usize, &EpisodeOutcome),
-) -> Result<Vec<EpisodeOutcome>, StepError> {
+) -> Result<Vec<EpisodeOutcome>, EvaluateError> {
     let num_envs = env.num_envs();
     let mut outcomes = vec![EpisodeOutcome::default(); num_envs];
     let mut finished = vec![false; num_envs];
     let mut ended = vec![false; num_envs];
     let mut actions = vec![0; num_envs];
     env.reset(seed);
+    let check = WorldCheck::of(env);
+    check.start(env.observations(), env.action_masks(), 0)?;
+    let mut steps = 0;
     while finished.contains(&false) {
-        policy.act(env, &mut actions);
+        policy.act(env, &mut actions)?;
         let step = env.step(&actions)?;
+        steps += 1;
+        check.step(&step, steps)?;
         for (i, outcome) in outcomes.iter_mut().enumerate() {
             ended[i] = step.ended(i);
             if !finished[i] {

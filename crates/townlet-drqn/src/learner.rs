@@ -8,8 +8,8 @@ use burn::tensor::{Device, Tensor};
 use thiserror::Error;
 use townlet_nets::device::{in_pool, join};
 use townlet_nets::{
-    OptimizerStateError, QNetwork, QNetworkConfig, StateDict, adam, clip_global_norm, load_optimizer_state,
-    optimizer_state,
+    OptimizerStateError, QNetwork, QNetworkConfig, Spoiled, StateDict, clip_global_norm,
+    first_not_finite_parameter, load_optimizer_state, optimizer_state, watched_adam,
 };
 
 use crate::config::{DrqnConfig, Loss, Memory, Sampling, TargetEstimator, TargetUpdate};
@@ -26,6 +26,7 @@ pub struct Learner {
     /// Does not.
     target: QNetwork,
     optimizer: ModuleOptimizer,
+    spoiled: Spoiled,
     updates: u64,
     device: Device,
     /// Of the last update.
@@ -50,12 +51,12 @@ pub struct UpdateReport {
 }
 
 /// Why an update failed.
-#[derive(Clone, Copy, Debug, Error, PartialEq)]
+#[derive(Clone, Debug, Error, PartialEq)]
 #[non_exhaustive]
 pub enum LearnerError {
-    /// The loss or its gradient is not a finite number. The networks are as they were before the update.
+    /// The loss, its gradient or a value is not a finite number. The networks are as they were before the update.
     #[error(
-        "update {updates} diverged: loss {loss}, gradient norm {grad_norm}; \
+        "update {updates} diverged: loss {loss}, gradient norm {grad_norm}, sum of all values {values}; \
          lower the learning rate or the reward scale"
     )]
     Diverged {
@@ -65,6 +66,20 @@ pub enum LearnerError {
         loss: f32,
         /// The norm of the gradient.
         grad_norm: f32,
+        /// The sum of the values of all actions, also those that were not taken, in both passes. A maximum over
+        /// actions may pass over one that is not a number; a sum does not.
+        values: f32,
+    },
+    /// A parameter is not made of finite numbers after the update. What was before is in the last checkpoint.
+    #[error(
+        "update {updates} left something other than finite numbers in {parameter}; \
+         lower the learning rate or raise adam_epsilon"
+    )]
+    Parameters {
+        /// The number of the update.
+        updates: u64,
+        /// The name of the parameter.
+        parameter: String,
     },
 }
 
@@ -80,8 +95,8 @@ impl Learner {
     /// target network's must not.
     pub fn from_networks(online: QNetwork, target: QNetwork, config: DrqnConfig) -> Self {
         let device = target.device();
-        let optimizer = adam(config.adam_epsilon);
-        Self { config, online, target, optimizer, updates: 0, device, td_errors: Vec::new() }
+        let (optimizer, spoiled) = watched_adam(config.adam_epsilon);
+        Self { config, online, target, optimizer, spoiled, updates: 0, device, td_errors: Vec::new() }
     }
 
     /// What the optimiser remembers, by PyTorch's names.
@@ -101,7 +116,16 @@ impl Learner {
         moments: &StateDict,
         updates: u64,
     ) -> Result<(), OptimizerStateError> {
-        self.optimizer = load_optimizer_state(adam(self.config.adam_epsilon), &online, moments)?;
+        // What an optimiser counts is what it was asked for, at most.
+        let steps = moments.iter().filter(|(name, _)| name.ends_with(".step"));
+        for (name, found) in steps.filter_map(|(name, array)| Some((name, *array.values.first()?))) {
+            if found > updates as f32 {
+                return Err(OptimizerStateError::Steps { name: name.clone(), found });
+            }
+        }
+        let (optimizer, spoiled) = watched_adam(self.config.adam_epsilon);
+        self.optimizer = load_optimizer_state(optimizer, &online, moments)?;
+        self.spoiled = spoiled;
         (self.online, self.target, self.updates) = (online, target, updates);
         Ok(())
     }
@@ -111,7 +135,9 @@ impl Learner {
     ///
     /// # Errors
     ///
-    /// Where the loss or the gradient is not finite. Nothing has changed then.
+    /// Returns an error if the loss, the gradient or a value is not finite; nothing has changed then. Returns
+    /// another if a parameter is not finite after the step, where the network is on a CPU backend; elsewhere the next
+    /// update finds it.
     pub fn update(&mut self, batch: &SequenceBatch) -> Result<UpdateReport, LearnerError> {
         let device = self.device.clone();
         in_pool(&device, || self.update_here(batch))
@@ -119,7 +145,7 @@ impl Learner {
 
     fn update_here(&mut self, batch: &SequenceBatch) -> Result<UpdateReport, LearnerError> {
         let batch = DeviceBatch::upload(batch, &self.config, &self.device);
-        let Pass { loss, values, targets } = self.passes(&batch);
+        let Pass { loss, values, targets, sum } = self.passes(&batch);
         let values = values.inner();
         self.td_errors.clear();
         let errors = matches!(self.config.sampling, Sampling::Prioritised { .. }).then(|| {
@@ -134,14 +160,14 @@ impl Learner {
         // One synchronisation with the device an update: everything to be reported in one array.
         let count = batch.num_valid as f32;
         let mean = |steps: Tensor<2>| (steps * batch.valid.clone()).sum().div_scalar(count);
-        let mut report = vec![loss.inner(), norm, mean(values), mean(targets)];
+        let mut report = vec![loss.inner(), norm, mean(values), mean(targets), sum];
         report.extend(errors);
         let report: Vec<f32> = Tensor::cat(report, 0).into_data().iter::<f32>().collect();
-        let &[loss, grad_norm, mean_q, mean_target, ref errors @ ..] = report.as_slice() else {
-            unreachable!("four numbers and the errors were joined");
+        let &[loss, grad_norm, mean_q, mean_target, values, ref errors @ ..] = report.as_slice() else {
+            unreachable!("five numbers and the errors were joined");
         };
-        if !(loss.is_finite() && grad_norm.is_finite()) {
-            return Err(LearnerError::Diverged { updates: self.updates + 1, loss, grad_norm });
+        if ![loss, grad_norm, mean_q, mean_target, values].into_iter().all(f32::is_finite) {
+            return Err(LearnerError::Diverged { updates: self.updates + 1, loss, grad_norm, values });
         }
 
         self.td_errors.extend_from_slice(errors);
@@ -151,6 +177,11 @@ impl Learner {
         let online = mem::replace(&mut self.online, self.target.clone());
         self.online = online.step(&mut self.optimizer, rate, gradients);
         self.updates += 1;
+        // Searched for by name only where there is one.
+        let spoiled = self.spoiled.take().then(|| first_not_finite_parameter(&self.online));
+        if let Some(parameter) = spoiled.flatten() {
+            return Err(LearnerError::Parameters { updates: self.updates, parameter });
+        }
         let target_copied = self.move_target();
         Ok(UpdateReport { updates: self.updates, loss, grad_norm, mean_q, mean_target, target_copied })
     }
@@ -209,6 +240,7 @@ impl Learner {
             },
             || batch.target_values(&self.target, config.memory),
         );
+        let sum = all.clone().inner().sum() + target_values.clone().sum();
         let actions = all.dims()[2];
         let choosers = double.then(|| all.clone().inner());
         let values = all
@@ -233,7 +265,7 @@ impl Learner {
             share = share * weights.clone();
         }
         let loss = (per_step * Tensor::from_inner(share)).sum();
-        Pass { loss: loss.div_scalar(batch.num_valid as f32), values, targets }
+        Pass { loss: loss.div_scalar(batch.num_valid as f32), values, targets, sum }
     }
 
     /// The network that is trained; it tracks gradients.
@@ -276,4 +308,6 @@ struct Pass {
     values: Tensor<2>,
     /// `[batch, time]`
     targets: Tensor<2>,
+    /// The sum of all values of both passes, `[1]`.
+    sum: Tensor<1>,
 }

@@ -16,6 +16,7 @@ mod replay;
 mod rescale;
 mod running_moments;
 mod schedule;
+mod state_fault;
 mod targets;
 mod trainer;
 
@@ -29,16 +30,17 @@ pub use curriculum::{
     AdversarialConfig, AdversarialCurriculum, Curriculum, CurriculumConfig, CurriculumError, RewardProgress,
     StageChange, StaticConfig, StaticCurriculum, policy_entropy,
 };
-pub use evaluate::{EpisodeOutcome, evaluate, evaluate_with};
+pub use evaluate::{EpisodeOutcome, EvaluateError, evaluate, evaluate_with};
 pub use explore::{
     AdaptiveAnnealing, AnnealingConfig, CountNovelty, CountNoveltyConfig, CountNoveltyError,
     DistillationConfig, NoveltyError, WeightChange, epsilon_greedy,
 };
 pub use learner::{Learner, LearnerError, UpdateReport};
-pub use policy::{NetworkPolicy, Policy, RandomPolicy};
+pub use policy::{NetworkPolicy, Policy, RandomPolicy, ValueFault};
 pub use replay::{EmptyReplay, Extras, SequenceBatch, SequenceReplay, WindowId};
 pub use rescale::{RESCALING_EPSILON, rescale, rescale_inverse, rescale_inverse_tensor, rescale_tensor};
 pub use running_moments::{IntrinsicNormaliser, MomentsError, ObservationMoments, RunningMoments};
 pub use schedule::{EpsilonSchedule, UpdateSchedule};
+pub use state_fault::StateFault;
 pub use townlet_nets::{Actor, clip_global_norm};
 pub use trainer::{EpisodeReport, Progress, TrainError, TrainObserver, Trainer};

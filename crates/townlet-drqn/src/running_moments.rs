@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
 use crate::config_error::{ConfigError, check};
+use crate::state_fault::StateFault;
 
 /// Why something was not taken in.
 #[derive(Clone, Copy, Debug, Error, PartialEq)]
@@ -96,6 +97,11 @@ impl RunningMoments {
         welford(&mut self.mean, &mut self.squares, self.count, value);
     }
 
+    /// Checks that a saved state can be that of a run in which at most so many numbers were seen.
+    fn check(&self, most: u64) -> Result<(), StateFault> {
+        check_moments(self.count, [self.mean], [self.squares], most)
+    }
+
     /// How many numbers were seen.
     pub fn count(&self) -> u64 {
         self.count
@@ -115,6 +121,23 @@ impl RunningMoments {
     pub fn standard_deviation(&self) -> f64 {
         self.variance().sqrt()
     }
+}
+
+/// Checks saved moments of at most so many numbers.
+fn check_moments(
+    count: u64,
+    means: impl IntoIterator<Item = f64>,
+    squares: impl IntoIterator<Item = f64>,
+    most: u64,
+) -> Result<(), StateFault> {
+    StateFault::ensure(count <= most, "count", count, format_args!("at most {most}"))?;
+    let (nothing, expected) = (count == 0, if count == 0 { "0, of nothing" } else { "a finite number" });
+    let mean = |mean: f64| mean.is_finite() && !(nothing && mean != 0.0);
+    StateFault::each("means", means, mean, expected)?;
+    let expected = if nothing { "0, of nothing" } else { "a finite number, 0 or more" };
+    // Rounding may leave a hair below 0.
+    let square = |sum: f64| sum.is_finite() && sum > -1e-6 && !(nothing && sum != 0.0);
+    StateFault::each("squares", squares, square, expected)
 }
 
 fn variance(squares: f64, count: u64) -> f64 {
@@ -163,6 +186,14 @@ impl ObservationMoments {
     /// Of no observation yet, for observations of `num_features` features.
     pub fn new(num_features: usize) -> Self {
         Self { count: 0, means: vec![0.0; num_features], squares: vec![0.0; num_features] }
+    }
+
+    /// Checks that a saved state can be that of a run whose observations have so many features, and in which at
+    /// most so many were seen.
+    pub(crate) fn check(&self, num_features: usize, most: u64) -> Result<(), StateFault> {
+        StateFault::length("means", self.means.len(), num_features)?;
+        StateFault::length("squares", self.squares.len(), num_features)?;
+        check_moments(self.count, self.means.iter().copied(), self.squares.iter().copied(), most)
     }
 
     /// The number of features of an observation.
@@ -266,6 +297,15 @@ impl IntrinsicNormaliser {
     pub fn new(discount: f64, num_envs: usize) -> Result<Self, ConfigError> {
         check((0.0..1.0).contains(&discount), "intrinsic.discount", discount, "0 to below 1")?;
         Ok(Self { discount, sums: vec![0.0; num_envs], moments: RunningMoments::new() })
+    }
+
+    /// Checks that a saved state can stand in the place of `fresh`, that of a run that has made at most so many
+    /// steps over all environments.
+    pub(crate) fn check(&self, fresh: &Self, most: u64) -> Result<(), StateFault> {
+        StateFault::same("discount", &self.discount, &fresh.discount)?;
+        StateFault::length("sums", self.sums.len(), fresh.sums.len())?;
+        StateFault::finite("sums", self.sums.iter().copied())?;
+        self.moments.check(most).map_err(|fault| fault.of("moments"))
     }
 
     /// Takes in what one step of every environment found, and normalises it in its place, `[num_envs]`.

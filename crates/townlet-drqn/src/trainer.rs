@@ -5,7 +5,7 @@ mod saved;
 use burn::tensor::Device;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
-use townlet_env::{Action, Stage, Step, StepError, VectorEnv, stream};
+use townlet_env::{Action, Stage, Step, StepError, VectorEnv, WorldCheck, WorldFault, stream};
 use townlet_nets::device::in_pool;
 use townlet_nets::{Actor, QNetworkConfig};
 
@@ -15,6 +15,7 @@ use crate::curriculum::{Curriculum, CurriculumError, Entropies, StageChange};
 use crate::evaluate::EpisodeOutcome;
 use crate::explore::{AdaptiveAnnealing, Distiller, Novelty, NoveltyError, epsilon_greedy};
 use crate::learner::{Learner, LearnerError, UpdateReport};
+use crate::policy::ValueFault;
 use crate::replay::{EmptyReplay, Extras, SequenceBatch, SequenceReplay};
 use crate::schedule::EpsilonSchedule;
 
@@ -28,6 +29,12 @@ pub enum TrainError {
     /// The environments refused a step.
     #[error(transparent)]
     Step(#[from] StepError),
+    /// The environments show or pay what nobody can act on or learn from.
+    #[error(transparent)]
+    World(#[from] WorldFault),
+    /// The network values actions at something other than finite numbers.
+    #[error(transparent)]
+    Values(#[from] ValueFault),
     /// An update failed.
     #[error(transparent)]
     Learner(#[from] LearnerError),
@@ -139,6 +146,7 @@ pub struct Trainer<E> {
 /// Acts.
 struct Player {
     actor: Actor,
+    check: WorldCheck,
     epsilon: EpsilonSchedule,
     seed: u64,
     /// Steps of all environments together, and the same counted over them.
@@ -204,12 +212,15 @@ impl Player {
             self.actor.write_state(&mut self.states);
         }
         let values = self.actor.values(env.observations());
+        let number = self.rounds + 1;
+        ValueFault::check(values, env.num_actions(), number)?;
         if let Some(entropies) = &mut self.entropies {
             entropies.measure(values, env.action_masks(), env.num_actions());
         }
         epsilon_greedy(values, env.action_masks(), epsilon, self.seed, self.rounds, &mut self.actions);
         self.novelty.visit(env.observations(), &self.actions, &mut self.intrinsic)?;
         let step = env.step(&self.actions)?;
+        self.check.step(&step, number)?;
         self.novelty.led_to(&step, self.steps >= self.learning_starts, &mut self.intrinsic)?;
         Ok(step)
     }
@@ -297,7 +308,8 @@ impl<E: VectorEnv + Send> Trainer<E> {
     ///
     /// # Errors
     ///
-    /// Where a setting makes no sense, or asks for something that this world does not have.
+    /// Returns an error if a setting makes no sense, or asks for something that this world does not have, or if the
+    /// world shows something other than finite numbers or allows nothing.
     pub fn new(
         mut env: E,
         network: &QNetworkConfig,
@@ -308,6 +320,8 @@ impl<E: VectorEnv + Send> Trainer<E> {
         config.validate()?;
         let num_envs = env.num_envs();
         env.reset(seed);
+        let check = WorldCheck::of(&env);
+        check.start(env.observations(), env.action_masks(), 0)?;
         let mut replay = SequenceReplay::new(
             config.replay_capacity,
             config.trace_length,
@@ -343,6 +357,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
             env,
             player: Player {
                 actor,
+                check,
                 epsilon,
                 seed,
                 rounds: 0,
@@ -404,15 +419,18 @@ impl<E: VectorEnv + Send> Trainer<E> {
     ///
     /// # Errors
     ///
-    /// Where the environments refuse a step or an update diverges.
+    /// Returns an error if the environments refuse a step, show or pay something other than finite numbers or allow
+    /// nothing, or if an update diverges. A step that was taken has been stored and told in any case.
     pub fn round(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
-        if self.due > 0 {
-            self.learn_while_stepping(observer)?;
+        let learned = if self.due > 0 {
+            self.learn_while_stepping(observer)?
         } else {
             let step = self.player.step(&mut self.env)?;
             self.book.record(self.player.took(), &step, &mut self.replay);
             self.player.actor.forget(&self.book.ended);
-        }
+            Ok(())
+        };
+        // The step was taken, whatever became of the updates beside it.
         self.player.rounds += 1;
         self.note_episodes(observer)?;
         observer.on_step(&self.env, &self.book.progress);
@@ -422,7 +440,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
         let before = now - self.env.num_envs() as u64;
         let rests = now <= self.rests_until;
         self.due = if rests { 0 } else { self.study.learner.config().schedule.updates_due(before, now) };
-        if self.study.learner.config().overlap { Ok(()) } else { self.finish(observer) }
+        if self.study.learner.config().overlap { learned } else { self.finish(observer) }
     }
 
     /// What the episodes that the last step ended mean for those that follow. No step of these was taken yet.
@@ -465,13 +483,21 @@ impl<E: VectorEnv + Send> Trainer<E> {
     ///
     /// Neither touches what the other reads: the step is taken with the network from before the updates, and
     /// stored after them. So it does not matter which of them is done first.
-    fn learn_while_stepping(&mut self, observer: &mut impl TrainObserver<E>) -> Result<(), TrainError> {
+    ///
+    /// Where no step was taken, that is the error; otherwise the answer is what became of the updates.
+    fn learn_while_stepping(
+        &mut self,
+        observer: &mut impl TrainObserver<E>,
+    ) -> Result<Result<(), TrainError>, TrainError> {
         let Self { env, player, study, replay, book, due, .. } = self;
         study.prepare(*due, player);
         let (outcome, step) = rayon::join(|| study.updates(*due, replay), || player.step(env));
-        book.record(player.took(), &step?, replay);
-        player.actor.forget(&book.ended);
-        self.learned(outcome, observer)
+        let stepped = step.map(|step| {
+            book.record(player.took(), &step, replay);
+            player.actor.forget(&book.ended);
+        });
+        let learned = self.learned(outcome, observer);
+        stepped.map(|()| learned)
     }
 
     fn learned(

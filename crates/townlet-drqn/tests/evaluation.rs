@@ -1,6 +1,6 @@
 //! Evaluation plays one whole episode in each environment.
 
-use townlet_drqn::{Policy, RandomPolicy, evaluate};
+use townlet_drqn::{Policy, RandomPolicy, ValueFault, evaluate};
 use townlet_env::{Action, Level, Town, VectorEnv};
 
 /// Random play that notes when it was told that an episode ended.
@@ -11,9 +11,9 @@ struct Watched {
 }
 
 impl Policy<Town> for Watched {
-    fn act(&mut self, town: &Town, actions: &mut [Action]) {
-        self.random.act(town, actions);
+    fn act(&mut self, town: &Town, actions: &mut [Action]) -> Result<(), ValueFault> {
         self.steps += 1;
+        self.random.act(town, actions)
     }
 
     fn ended(&mut self, ended: &[bool]) {

@@ -144,7 +144,7 @@ impl Record {
             let mut ended = false;
             while !ended {
                 let mut actions = [0];
-                policy.act(&world, &mut actions);
+                policy.act(&world, &mut actions)?;
                 world.step(&actions)?;
                 steps += 1;
                 ended = trace.step(world.inner(), actions[0]).with_context(context)?;

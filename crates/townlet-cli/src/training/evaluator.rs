@@ -5,7 +5,7 @@ use std::time::Duration;
 use anyhow::Result;
 use rand::RngExt;
 use serde::{Deserialize, Serialize};
-use townlet_drqn::{NetworkPolicy, Trainer};
+use townlet_drqn::{NetworkPolicy, Progress, StateFault, Trainer};
 use townlet_env::stream;
 use townlet_metrics::EvaluationRow;
 
@@ -25,9 +25,51 @@ pub(crate) struct Evaluations {
 
 impl Evaluations {
     pub(crate) fn new(config: &RunConfig) -> Self {
-        let due = Some(config.evaluation.every).filter(|&every| every > 0);
-        Self { due, ..Self::default() }
+        Self { due: due_after(config.evaluation.every, 0), ..Self::default() }
     }
+
+    /// What was saved, in a run that goes on after so many steps: when the next one is due follows from them.
+    pub(crate) fn resumed(self, config: &RunConfig, steps: u64) -> Self {
+        Self { due: due_after(config.evaluation.every, steps), ..self }
+    }
+
+    /// Checks that what was saved can be of a run that stands here.
+    pub(crate) fn check(&self, config: &RunConfig, progress: &Progress) -> Result<(), StateFault> {
+        let rows = [("last", &self.last), ("best", &self.best)];
+        for (name, row) in rows.into_iter().filter_map(|(name, row)| Some((name, row.as_ref()?))) {
+            check_row(row, config, progress).map_err(|fault| fault.of(name))?;
+        }
+        match (&self.last, &self.best) {
+            (Some(last), Some(best)) => StateFault::ensure(
+                best.survival_mean >= last.survival_mean && best.steps <= last.steps,
+                "best",
+                format_args!("{} steps after {}", best.survival_mean, best.steps),
+                format_args!("no worse than {} after {}, and no later", last.survival_mean, last.steps),
+            ),
+            (last, best) => StateFault::same("best", &best.is_some(), &last.is_some()),
+        }
+    }
+}
+
+/// The steps after which the next evaluation is due, after so many; none where there are none.
+fn due_after(every: u64, steps: u64) -> Option<u64> {
+    (every > 0).then(|| (steps / every + 1).saturating_mul(every))
+}
+
+fn check_row(row: &EvaluationRow, config: &RunConfig, progress: &Progress) -> Result<(), StateFault> {
+    let Progress { steps, updates, .. } = *progress;
+    StateFault::ensure(row.steps <= steps, "steps", row.steps, format_args!("at most {steps}"))?;
+    StateFault::ensure(row.updates <= updates, "updates", row.updates, format_args!("at most {updates}"))?;
+    let limit = f64::from(config.level.step_limit);
+    for (field, found, most) in [
+        ("training_seconds", row.training_seconds, f64::MAX),
+        ("survival_mean", row.survival_mean, limit),
+        ("survival_standard_error", row.survival_standard_error, limit),
+        ("reached_limit", row.reached_limit, 1.0),
+    ] {
+        StateFault::ensure((0.0..=most).contains(&found), field, found, format_args!("0 to {most}"))?;
+    }
+    StateFault::ensure(row.mean_return.is_finite(), "mean_return", row.mean_return, "a finite number")
 }
 
 /// Evaluates, and keeps the weights that were best.
@@ -66,7 +108,7 @@ impl<'a> Evaluator<'a> {
     pub(crate) fn evaluate(&mut self, trainer: &Trainer<World>, clock: Duration) -> Result<EvaluationRow> {
         let EvaluationSchedule { every, episodes, .. } = self.config.evaluation;
         let progress = trainer.progress();
-        self.so_far.due = Some((progress.steps / every + 1) * every);
+        self.so_far.due = due_after(every, progress.steps);
         let network = trainer.learner().acting_network();
         // The same episodes every time, and none of those that were trained in or that `townlet eval` plays.
         let seed = stream(self.config.seed, "evaluation-during-training", 0, 0).random();

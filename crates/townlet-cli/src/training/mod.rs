@@ -11,7 +11,7 @@ use anyhow::{Context, Result, bail};
 use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
-use townlet_drqn::{Checkpoint, Progress, Trainer};
+use townlet_drqn::{Checkpoint, CheckpointError, Progress, StateFault, Trainer};
 use townlet_metrics::{Histogram, Options, Position, Recorder, SystemState};
 use townlet_nets::device::in_pool;
 use townlet_nets::state_dict;
@@ -38,6 +38,24 @@ struct Saved {
     clock: Duration,
     counted: Counted,
     evaluations: Evaluations,
+}
+
+/// Longer than any run trains. More could not be added to.
+const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+
+impl Saved {
+    /// Checks that all of it can be of a run that stands where `trainer` does.
+    fn check(&self, config: &RunConfig, trainer: &Trainer<World>) -> Result<(), StateFault> {
+        let progress = trainer.progress();
+        StateFault::ensure(
+            self.clock <= LONGEST,
+            "clock",
+            format_args!("{} s", self.clock.as_secs()),
+            format_args!("at most {} s", LONGEST.as_secs()),
+        )?;
+        self.counted.check(trainer.env(), progress).map_err(|fault| fault.of("counted"))?;
+        self.evaluations.check(config, progress).map_err(|fault| fault.of("evaluations"))
+    }
 }
 
 /// How a run is told about.
@@ -138,6 +156,9 @@ pub(crate) fn resume(
         );
     }
     let trainer = Trainer::resume(world, &config.network, learner, seed, &device, &checkpoint)?;
+    saved
+        .check(&config, &trainer)
+        .map_err(|fault| CheckpointError::State { path: checkpoint.application_file(), fault })?;
     let Progress { steps, episodes, updates, .. } = *trainer.progress();
     keep_budget()?;
     if !checkpoint.has_replay() {
@@ -164,7 +185,7 @@ pub(crate) fn resume(
         checkpoints,
         trainer,
         observer: Observer::new(&config, recorder, saved.counted),
-        evaluator: Evaluator::new(&directory, &config, saved.evaluations),
+        evaluator: Evaluator::new(&directory, &config, saved.evaluations.resumed(&config, steps)),
         clock: saved.clock,
         saved: steps,
         _lock: lock,

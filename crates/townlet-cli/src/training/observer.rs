@@ -2,7 +2,7 @@
 
 use anyhow::Result;
 use serde::{Deserialize, Serialize};
-use townlet_drqn::{EpisodeReport, Progress, StageChange, TrainObserver, UpdateReport};
+use townlet_drqn::{EpisodeReport, Progress, StageChange, StateFault, TrainObserver, UpdateReport};
 use townlet_env::VectorEnv;
 use townlet_metrics::{EpisodeRow, FinishedEpisode, Record, Recorder, StageRow, UpdateRow};
 use tracing::debug;
@@ -32,6 +32,17 @@ impl Counted {
             tracker: EpisodeTracker::new(world.inner()),
             steps: 0,
         }
+    }
+}
+
+impl Counted {
+    /// Checks that what was saved can be of a run that stands here.
+    pub(crate) fn check(&self, world: &World, progress: &Progress) -> Result<(), StateFault> {
+        let longest = u64::from(world.inner().level().step_limit);
+        self.survival.check(progress.episodes, longest).map_err(|fault| fault.of("survival"))?;
+        StateFault::finite("loss", self.loss)?;
+        self.tracker.check(world.inner()).map_err(|fault| fault.of("tracker"))?;
+        StateFault::same("steps", &self.steps, &progress.steps)
     }
 }
 

@@ -71,7 +71,7 @@ fn the_viewer_shows_the_values_memory_and_actions_that_an_evaluation_acts_with()
             let shown = memory[..16].iter().zip(&thought.memory);
             assert!(shown.clone().count() == 16 && shown.clone().all(|(a, b)| (a - b).abs() < 1e-4));
             let mut actions = [0];
-            policy.act(&world, &mut actions);
+            policy.act(&world, &mut actions).unwrap();
             assert_eq!(thought.action, actions[0], "episode {episode}, step {steps}");
             // The same network beside it, in the same world, without its memory.
             if let Some(wiped) = &frame.lanes[1].thought {

@@ -7,6 +7,7 @@ use thiserror::Error;
 use townlet_files::FileError;
 use townlet_nets::{OptimizerStateError, StateDictMismatch, WeightsError};
 
+use crate::state_fault::StateFault;
 use crate::trainer::TrainError;
 
 /// Why a checkpoint could not be written, read or gone on from. Whatever was on disk before still is.
@@ -53,6 +54,22 @@ pub enum CheckpointError {
         path: PathBuf,
         /// What is wrong with it.
         reason: String,
+    },
+    /// A part says what cannot be so in the run.
+    #[error("{} is damaged: {fault}; go on from another checkpoint", path.display())]
+    State {
+        /// The file.
+        path: PathBuf,
+        /// The field, and what is wrong with it.
+        fault: StateFault,
+    },
+    /// Something that is not a finite number was to be saved. Nothing was written.
+    #[error("{} is not written: {fault}", path.display())]
+    NotSaved {
+        /// The checkpoint.
+        path: PathBuf,
+        /// The field, and what is wrong with it.
+        fault: StateFault,
     },
     /// It is of another run.
     #[error("{} is of another run: {what} is {found}, expected {expected}", path.display())]

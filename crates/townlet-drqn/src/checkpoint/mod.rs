@@ -101,7 +101,12 @@ impl Checkpoint {
     ///
     /// Where the file cannot be read as this.
     pub fn application<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
-        files::read(&self.path.join(APPLICATION))
+        files::read(&self.application_file())
+    }
+
+    /// Where that is, for messages.
+    pub fn application_file(&self) -> PathBuf {
+        self.path.join(APPLICATION)
     }
 
     /// The network that was trained, by PyTorch's names.

@@ -8,6 +8,7 @@ use townlet_env::{RewardMode, Stage};
 use super::{CurriculumError, StageChange};
 use crate::config_error::{ConfigError, POSITIVE, check};
 use crate::evaluate::EpisodeOutcome;
+use crate::state_fault::StateFault;
 
 /// The stages of an [`AdversarialCurriculum`], and when an agent moves from one to the next.
 ///
@@ -190,6 +191,19 @@ impl AdversarialCurriculum {
         Self::try_from(Stored { config: config.clone(), step_limit, agents })
     }
 
+    /// Checks that a saved state can stand in the place of `fresh`, in a run that has made so many steps in each
+    /// environment.
+    pub(crate) fn check(&self, fresh: &Self, rounds: u64) -> Result<(), StateFault> {
+        StateFault::same("config", &self.config, &fresh.config)?;
+        StateFault::same("step_limit", &self.step_limit, &fresh.step_limit)?;
+        StateFault::length("agents", self.agents.len(), fresh.agents.len())?;
+        let check = |standing: &Standing| standing.check(&self.config, self.step_limit, rounds);
+        let mut agents = self.agents.iter().enumerate();
+        agents.try_for_each(|(agent, standing)| {
+            check(standing).map_err(|fault| fault.of(&format!("agents[{agent}]")))
+        })
+    }
+
     /// The temperature at which the entropy of a policy is to be taken, in the units of the world's rewards.
     pub fn temperature(&self) -> f64 {
         self.config.temperature
@@ -255,6 +269,26 @@ impl AdversarialCurriculum {
 }
 
 impl Standing {
+    fn check(&self, config: &AdversarialConfig, step_limit: u32, rounds: u64) -> Result<(), StateFault> {
+        let Self { stage, steps, baseline, recent } = self;
+        let stages = config.stages.len();
+        StateFault::ensure(*stage < stages, "stage", stage, format_args!("a stage below {stages}"))?;
+        StateFault::ensure(*steps <= rounds, "steps", steps, format_args!("at most {rounds}"))?;
+        StateFault::ensure(baseline.is_finite(), "baseline", baseline, "a finite number")?;
+        let (len, most) = (recent.len(), config.window);
+        StateFault::ensure(
+            len <= most,
+            "recent",
+            format_args!("a list of {len}"),
+            format_args!("at most {most}"),
+        )?;
+        let lengths = recent.iter().map(|episode| episode.length);
+        let limit = u64::from(step_limit).min(rounds);
+        let expected = format!("1 to {limit} steps");
+        StateFault::each("recent.length", lengths, |length| (1..=limit).contains(&length), &expected)?;
+        StateFault::finite("recent.total_reward", recent.iter().map(|episode| episode.total_reward))
+    }
+
     fn take_in(&mut self, outcome: &EpisodeOutcome, window: usize) {
         self.steps = self.steps.saturating_add(outcome.length);
         self.recent.push_back(Finished { length: outcome.length, total_reward: outcome.total_reward });

@@ -26,7 +26,7 @@ pub fn policy_entropy(values: &[f32], mask: &[bool], temperature: f64) -> f64 {
         .iter()
         .map(|weight| weight / sum)
         // What never happens adds nothing, though its logarithm is infinite.
-        .map(|probability| if probability > 0.0 { -probability * probability.ln() } else { 0.0 })
+        .map(|probability| if probability == 0.0 { 0.0 } else { -probability * probability.ln() })
         .sum();
     entropy / (count as f64).ln()
 }

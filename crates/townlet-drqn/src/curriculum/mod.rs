@@ -18,6 +18,7 @@ pub use self::entropy::policy_entropy;
 pub use self::static_curriculum::{StaticConfig, StaticCurriculum};
 use crate::config_error::ConfigError;
 use crate::evaluate::EpisodeOutcome;
+use crate::state_fault::StateFault;
 
 /// Why there is no such curriculum.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -138,6 +139,15 @@ pub enum Curriculum {
 }
 
 impl Curriculum {
+    /// Checks that a saved state can stand in the place of `fresh`, in a run that has made so many steps in each
+    /// environment.
+    pub(crate) fn check(&self, fresh: &Self, rounds: u64) -> Result<(), StateFault> {
+        match (self, fresh) {
+            (Self::Adversarial(saved), Self::Adversarial(fresh)) => saved.check(fresh, rounds),
+            (saved, fresh) => StateFault::same("stage", saved, fresh),
+        }
+    }
+
     /// How many agents follow the curriculum.
     pub fn num_agents(&self) -> usize {
         match self {

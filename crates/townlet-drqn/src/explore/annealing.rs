@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use serde::{Deserialize, Serialize};
 
 use crate::config_error::{ConfigError, POSITIVE, check};
+use crate::state_fault::StateFault;
 
 /// When the weight of the intrinsic reward falls, and how far.
 ///
@@ -121,6 +122,33 @@ impl AdaptiveAnnealing {
     pub fn new(config: AnnealingConfig) -> Result<Self, ConfigError> {
         config.validate()?;
         Ok(Self { config, weight: config.initial_weight, survival: VecDeque::new() })
+    }
+
+    /// Checks that a saved state can stand in the place of `fresh`, in a run that has made so many steps in each
+    /// environment.
+    pub(crate) fn check(&self, fresh: &Self, rounds: u64) -> Result<(), StateFault> {
+        StateFault::same("config", &self.config, &fresh.config)?;
+        let AnnealingConfig { minimum_weight, initial_weight, .. } = self.config;
+        StateFault::ensure(
+            (minimum_weight..=initial_weight).contains(&self.weight),
+            "weight",
+            self.weight,
+            format_args!("{minimum_weight} to {initial_weight}"),
+        )?;
+        let (len, most) = (self.survival.len(), self.window());
+        StateFault::ensure(
+            len <= most,
+            "survival",
+            format_args!("a list of {len}"),
+            format_args!("at most {most}"),
+        )?;
+        let expected = format!("1 to {rounds} steps");
+        StateFault::each(
+            "survival",
+            self.survival.iter().copied(),
+            |length| (1..=rounds).contains(&length),
+            &expected,
+        )
     }
 
     /// What the intrinsic reward is multiplied by now.

@@ -5,6 +5,7 @@ use thiserror::Error;
 use townlet_env::{Action, Feature, ObservationLayout};
 
 use crate::config_error::{ConfigError, POSITIVE, check};
+use crate::state_fault::StateFault;
 
 /// How many rows of counters there are. The more, the rarer it is that two observations are mixed up.
 const ROWS: usize = 3;
@@ -180,11 +181,12 @@ impl TryFrom<Stored> for CountNovelty {
     type Error = CountNoveltyError;
 
     fn try_from(stored: Stored) -> Result<Self, CountNoveltyError> {
-        let empty = Self::new(stored.config, stored.num_features, stored.columns)?;
-        let (expected, found) = (empty.counts.len(), stored.counts.len());
+        // Asked before there is a table: a file must not ask for more memory than it has.
+        let (expected, found) = (stored.config.counters.saturating_mul(ROWS), stored.counts.len());
         if found != expected {
             return Err(CountNoveltyError::TableSize { expected, found });
         }
+        let empty = Self::new(stored.config, stored.num_features, stored.columns)?;
         Ok(Self { counts: stored.counts, ..empty })
     }
 }
@@ -225,6 +227,13 @@ impl CountNovelty {
         config.validate()?;
         let columns = config.columns(layout)?;
         Self::new(config, layout.len(), columns)
+    }
+
+    /// Checks that a saved table can stand in the place of `fresh`, an empty one.
+    pub(crate) fn check(&self, fresh: &Self) -> Result<(), StateFault> {
+        StateFault::same("config", &self.config, &fresh.config)?;
+        StateFault::same("num_features", &self.num_features, &fresh.num_features)?;
+        StateFault::same("columns", &self.columns, &fresh.columns)
     }
 
     /// Counts one visit for each environment, in their order, and writes what each is worth into `rewards`.

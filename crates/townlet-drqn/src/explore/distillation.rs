@@ -15,9 +15,11 @@ use townlet_nets::{
     load_optimizer_state, load_state_dict, optimizer_state, state_dict,
 };
 
+use super::NoveltyError;
 use crate::config_error::{ConfigError, POSITIVE, check};
 use crate::replay::SequenceBatch;
 use crate::running_moments::{IntrinsicNormaliser, MomentsError, ObservationMoments};
+use crate::state_fault::StateFault;
 
 /// The largest size of a layer.
 const MAX_SIZE: usize = 16_384;
@@ -162,6 +164,13 @@ impl Curiosity {
         SavedCuriosity { moments: self.moments.clone(), normaliser: self.normaliser.clone() }
     }
 
+    /// Checks that what was saved can be of a run that has made so many steps over all environments.
+    pub(crate) fn check(&self, saved: &SavedCuriosity, steps: u64) -> Result<(), StateFault> {
+        let features = self.moments.num_features();
+        saved.moments.check(features, steps).map_err(|fault| fault.of("moments"))?;
+        saved.normaliser.check(&self.normaliser, steps).map_err(|fault| fault.of("normaliser"))
+    }
+
     pub(crate) fn restore(&mut self, saved: SavedCuriosity) {
         let SavedCuriosity { moments, normaliser } = saved;
         (self.moments, self.normaliser) = (moments, normaliser);
@@ -209,7 +218,12 @@ impl Distiller {
     }
 
     /// One step of the predictor towards the fixed network on everything that a batch saw; padding is left out.
-    pub(crate) fn learn(&mut self, batch: &SequenceBatch) -> Result<(), MomentsError> {
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the observations do not fit, or the error of the prediction is not a finite number. The
+    /// predictor is as it was then.
+    pub(crate) fn learn(&mut self, batch: &SequenceBatch) -> Result<(), NoveltyError> {
         let SequenceBatch { time, features, .. } = *batch;
         self.seen.clear();
         let observations = batch.observations.chunks_exact((time + 1) * features);
@@ -219,6 +233,10 @@ impl Distiller {
         }
         self.moments.whiten(&mut self.seen)?;
         let loss = self.network.novelty(rows(&self.seen, features, &self.device)).mean();
+        let found: f32 = loss.clone().inner().into_scalar();
+        if !found.is_finite() {
+            return Err(NoveltyError::Diverged { loss: found });
+        }
         let gradients = GradientsParams::from_grads(loss.backward(), &self.network);
         self.network = self.optimizer.step(self.learning_rate, self.network.clone(), gradients);
         Ok(())

@@ -10,6 +10,7 @@ use super::{CountNovelty, CountNoveltyError};
 use crate::config::Intrinsic;
 use crate::config_error::ConfigError;
 use crate::running_moments::MomentsError;
+use crate::state_fault::StateFault;
 
 /// Why novelty cannot be measured.
 #[derive(Clone, Debug, Error, PartialEq)]
@@ -24,6 +25,15 @@ pub enum NoveltyError {
     /// Observations, or what the networks say of them, cannot be normalised.
     #[error("random network distillation: {0}")]
     Moments(#[from] MomentsError),
+    /// The predictor has gone astray.
+    #[error(
+        "random network distillation: the error of the prediction is {loss}, expected a finite number; \
+         lower intrinsic.learning_rate"
+    )]
+    Diverged {
+        /// The mean squared error over the batch.
+        loss: f32,
+    },
 }
 
 /// What is new to the agents: the acting side.
@@ -63,6 +73,18 @@ impl Novelty {
             Self::None => SavedNovelty::None,
             Self::Counts(counts) => SavedNovelty::Counts(counts.clone()),
             Self::Distillation(curiosity) => SavedNovelty::Distillation(Box::new(curiosity.saved())),
+        }
+    }
+
+    /// Checks that what was saved can be of this run, which has made so many steps over all environments.
+    pub(crate) fn check(&self, saved: &SavedNovelty, steps: u64) -> Result<(), StateFault> {
+        match (self, saved) {
+            (Self::Counts(fresh), SavedNovelty::Counts(saved)) => saved.check(fresh),
+            (Self::Distillation(fresh), SavedNovelty::Distillation(saved)) => fresh.check(saved, steps),
+            (_, _) => {
+                let expected = self.saved().kind();
+                StateFault::ensure(saved.kind() == expected, "kind", saved.kind(), expected)
+            }
         }
     }
 

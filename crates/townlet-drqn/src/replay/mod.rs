@@ -16,6 +16,7 @@ pub use self::batch::{SequenceBatch, WindowId};
 use self::priorities::Priorities;
 use self::ring::EpisodeRing;
 use self::running::RunningEpisode;
+use crate::state_fault::StateFault;
 
 /// How a stored stretch of experience ends.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -341,26 +342,82 @@ impl SequenceReplay {
         }
     }
 
-    /// Whether what was read from a file can stand in the place of `other`, an empty replay; what is wrong
-    /// otherwise.
-    pub(crate) fn fits(&self, other: &Self) -> Result<(), String> {
-        let shape = |replay: &Self| {
-            (replay.windows, replay.burn_in, replay.num_actions, replay.features, replay.running.len())
-        };
-        if shape(self) != shape(other) {
-            return Err(format!("it is {:?}, expected {:?}", shape(self), shape(other)));
+    /// Checks that what was read from a file can stand in the place of `fresh`, an empty replay of the run.
+    pub(crate) fn check(&self, fresh: &Self, of: &ReplayFacts<'_>) -> Result<(), StateFault> {
+        StateFault::same("windows", &self.windows, &fresh.windows)?;
+        StateFault::same("burn_in", &self.burn_in, &fresh.burn_in)?;
+        StateFault::same("num_actions", &self.num_actions, &fresh.num_actions)?;
+        StateFault::same("features", &self.features, &fresh.features)?;
+        StateFault::same("intrinsic_weight", &self.intrinsic_weight, &of.intrinsic_weight)?;
+        self.finished.check(&fresh.finished, of).map_err(|fault| fault.of("finished"))?;
+        StateFault::length("running", self.running.len(), fresh.running.len())?;
+        let capacity = self.finished.capacity();
+        let running = self.running.iter().zip(&fresh.running);
+        for (env, (running, fresh)) in running.enumerate() {
+            let seen = &of.observations[env * self.features..][..self.features];
+            let mask = &of.action_masks[env * self.num_actions..][..self.num_actions];
+            let outcome = running.check(fresh, capacity, of).and_then(|()| running.check_last(seen, mask));
+            outcome.map_err(|fault| fault.of(&format!("running[{env}]")))?;
         }
-        self.finished.fits(&other.finished)?;
-        if self.running.iter().zip(&other.running).all(|(found, expected)| found.fits(expected)) {
-            Ok(())
-        } else {
-            Err("a running episode does not add up".to_owned())
-        }
+        let lengths = self.running.iter().map(Stretch::len);
+        let holds = lengths.zip(of.lengths).all(|(found, &lived)| found as u64 <= lived);
+        StateFault::ensure(
+            holds,
+            "running",
+            "an episode that is longer than its agent has lived",
+            "no such episode",
+        )
     }
 
     fn windows_of(&self, episode: &RunningEpisode) -> u64 {
         self.windows.count(episode.len())
     }
+}
+
+/// What a replay that is read back is checked against.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ReplayFacts<'a> {
+    /// How many steps the run has made, over all environments.
+    pub(crate) steps: u64,
+    /// How many steps the episode of each environment has lasted.
+    pub(crate) lengths: &'a [u64],
+    /// How wide a stored memory is; 0 where none is stored.
+    pub(crate) state_width: usize,
+    /// Whether intrinsic rewards are stored.
+    pub(crate) pays: bool,
+    /// How many times they count.
+    pub(crate) intrinsic_weight: f64,
+    /// What the environments show now, `[num_envs, features]`.
+    pub(crate) observations: &'a [f32],
+    /// What they allow now, `[num_envs, num_actions]`.
+    pub(crate) action_masks: &'a [bool],
+}
+
+impl ReplayFacts<'_> {
+    /// Checks what is stored of an episode of `len` steps beside its transitions.
+    fn check_extras(
+        &self,
+        len: usize,
+        period: usize,
+        states: &[f32],
+        intrinsic: &[f32],
+    ) -> Result<(), StateFault> {
+        StateFault::length("states", states.len(), len.div_ceil(period) * self.state_width)?;
+        StateFault::finite("states", states.iter().copied())?;
+        StateFault::length("intrinsic", intrinsic.len(), if self.pays { len } else { 0 })?;
+        StateFault::finite("intrinsic", intrinsic.iter().copied())
+    }
+}
+
+/// Checks that every action is one of so many.
+fn check_actions(actions: &[Action], num_actions: usize) -> Result<(), StateFault> {
+    let expected = format!("an action below {num_actions}");
+    StateFault::each(
+        "actions",
+        actions.iter().copied(),
+        |action| usize::from(action) < num_actions,
+        &expected,
+    )
 }
 
 /// Where a window begins.

@@ -3,6 +3,7 @@
 use serde::{Deserialize, Serialize};
 
 use super::sum_tree::{MAX_PRIORITY, SumTree};
+use crate::state_fault::StateFault;
 
 /// η: how much the largest error of a window counts against the mean of all (Kapturowski et al. 2019,
 /// section 2.3). A mean alone would hide the one step of a long window that is surprising.
@@ -26,9 +27,21 @@ impl Priorities {
         Self { alpha, beta, tree: SumTree::new(capacity), largest: None }
     }
 
-    /// How many slots have priorities.
-    pub(super) fn capacity(&self) -> usize {
-        self.tree.len()
+    /// Checks that what was read from a file can stand in the place of `fresh`, those of an empty ring, where a
+    /// window `begins` in some of the slots.
+    pub(super) fn check(&self, fresh: &Self, begins: &[bool]) -> Result<(), StateFault> {
+        StateFault::same("alpha", &self.alpha, &fresh.alpha)?;
+        StateFault::same("beta", &self.beta, &fresh.beta)?;
+        StateFault::length("tree", self.tree.len(), begins.len())?;
+        for (slot, &begins) in begins.iter().enumerate() {
+            let priority = self.tree.priority(slot).unwrap_or_default();
+            let expected =
+                if begins { "above 0: a window begins there" } else { "0: no window begins there" };
+            StateFault::ensure((priority > 0.0) == begins, &format!("tree[{slot}]"), priority, expected)?;
+        }
+        let largest = self.largest.unwrap_or(1.0);
+        let expected = format!("above 0, at most {MAX_PRIORITY:e}");
+        StateFault::ensure(largest > 0.0 && largest <= MAX_PRIORITY, "largest", largest, expected)
     }
 
     /// The same, of a ring of `capacity` in which nothing is stored.

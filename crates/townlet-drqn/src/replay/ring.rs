@@ -7,8 +7,9 @@ use townlet_env::Action;
 
 use super::priorities::Priorities;
 use super::running::RunningEpisode;
-use super::{End, Stretch, Windows, state_row};
+use super::{End, ReplayFacts, Stretch, Windows, check_actions, state_row};
 use crate::packed;
+use crate::state_fault::StateFault;
 
 /// `capacity` transitions in one block of memory, cut into episodes.
 ///
@@ -77,35 +78,94 @@ impl EpisodeRing {
         }
     }
 
-    /// Whether what was read from a file can stand in the place of `other`, an empty ring; what is wrong
-    /// otherwise.
-    pub(super) fn fits(&self, other: &Self) -> Result<(), String> {
-        if self.capacity != other.capacity {
-            return Err(format!("it holds {} transitions, expected {}", self.capacity, other.capacity));
-        }
+    /// Checks that what was read from a file can stand in the place of `fresh`, an empty ring of the run.
+    pub(super) fn check(&self, fresh: &Self, of: &ReplayFacts<'_>) -> Result<(), StateFault> {
+        StateFault::same("capacity", &self.capacity, &fresh.capacity)?;
+        StateFault::same("windows", &self.windows, &fresh.windows)?;
+        StateFault::same("features", &self.features, &fresh.features)?;
+        StateFault::same("num_actions", &self.num_actions, &fresh.num_actions)?;
+        let most = of.steps;
+        StateFault::ensure(self.next <= most, "next", self.next, format_args!("at most {most}"))?;
         let used = slots_used(self.next, self.capacity);
-        let sizes = [self.observations.len(), self.masks.len(), self.actions.len(), self.rewards.len()];
-        let expected = [used * self.features, used * self.num_actions, used, used];
-        let priorities = |ring: &Self| ring.priorities.as_ref().map(Priorities::capacity);
-        let mut next = (self.next - self.len() as u64, self.next_window - self.num_windows());
-        let follow = self.episodes.iter().all(|episode| {
-            let here = next;
-            next = (here.0 + episode.len as u64, here.1 + self.windows.count(episode.len));
-            here == (episode.first, episode.first_window)
-                && episode.len > 0
-                && episode.last_observation.len() == self.features
-                && episode.last_mask.len() == self.num_actions
-                && [0, episode.len].contains(&episode.intrinsic.len())
-        });
-        let whole = sizes == expected
-            && priorities(self) == priorities(other)
-            && self.actions.iter().all(|&action| usize::from(action) < self.num_actions)
-            && self.len() <= self.capacity;
-        if whole && follow && next == (self.next, self.next_window) {
-            Ok(())
-        } else {
-            Err("its episodes do not add up".to_owned())
+        StateFault::length("actions", self.actions.len(), used)?;
+        check_actions(&self.actions, self.num_actions)?;
+        StateFault::length("observations", self.observations.len(), used * self.features)?;
+        StateFault::finite("observations", self.observations.iter().copied())?;
+        StateFault::length("masks", self.masks.len(), used * self.num_actions)?;
+        StateFault::length("rewards", self.rewards.len(), used)?;
+        StateFault::finite("rewards", self.rewards.iter().copied())?;
+        self.check_episodes(of)?;
+        match (&self.priorities, &fresh.priorities) {
+            (None, None) => Ok(()),
+            (Some(found), Some(fresh)) => {
+                let mut begins = vec![false; self.capacity];
+                for episode in &self.episodes {
+                    for start in self.windows.starts(episode.len) {
+                        begins[slot(episode.first + start as u64, self.capacity)] = true;
+                    }
+                }
+                found.check(fresh, &begins).map_err(|fault| fault.of("priorities"))
+            }
+            (found, expected) => StateFault::same("priorities", &found.is_some(), &expected.is_some()),
         }
+    }
+
+    /// Checks that one episode follows the other up to the newest transition, and that all of them fit.
+    fn check_episodes(&self, of: &ReplayFacts<'_>) -> Result<(), StateFault> {
+        let Some(oldest) = self.episodes.front() else {
+            StateFault::ensure(self.next == 0, "next", self.next, "0, where there are no episodes")?;
+            let expected = "0, where there are no episodes";
+            return StateFault::ensure(self.next_window == 0, "next_window", self.next_window, expected);
+        };
+        let (mut next, mut next_window) = (Some(oldest.first), Some(oldest.first_window));
+        let mut stored = 0_usize;
+        for (index, episode) in self.episodes.iter().enumerate() {
+            let within = format!("episodes[{index}]");
+            self.check_episode(episode, next, next_window, of).map_err(|fault| fault.of(&within))?;
+            stored += episode.len;
+            next = episode.first.checked_add(episode.len as u64);
+            next_window = episode.first_window.checked_add(self.windows.count(episode.len));
+            // Asked each time, so that the sum stays small.
+            let capacity = self.capacity;
+            let lengths = format_args!("episodes of {stored} steps or more");
+            StateFault::ensure(
+                stored <= capacity,
+                "episodes",
+                lengths,
+                format_args!("at most {capacity} steps"),
+            )?;
+        }
+        StateFault::same("next", &Some(self.next), &next)?;
+        StateFault::same("next_window", &Some(self.next_window), &next_window)?;
+        let most = self.next;
+        StateFault::ensure(
+            self.next_window <= most,
+            "next_window",
+            self.next_window,
+            format_args!("at most {most}"),
+        )
+    }
+
+    /// Checks one episode, which is to begin with these numbers.
+    fn check_episode(
+        &self,
+        episode: &StoredEpisode,
+        first: Option<u64>,
+        first_window: Option<u64>,
+        of: &ReplayFacts<'_>,
+    ) -> Result<(), StateFault> {
+        let len = episode.len;
+        let most = self.capacity;
+        StateFault::ensure((1..=most).contains(&len), "len", len, format_args!("1 to {most} steps"))?;
+        // One that goes on is here only if there was no more room for it beside the ring.
+        let whole = episode.end != End::Open || len == self.capacity;
+        StateFault::ensure(whole, "end", format_args!("{:?}", episode.end), "the end of an episode")?;
+        StateFault::same("first", &Some(episode.first), &first)?;
+        StateFault::same("first_window", &Some(episode.first_window), &first_window)?;
+        StateFault::length("last_observation", episode.last_observation.len(), self.features)?;
+        StateFault::finite("last_observation", episode.last_observation.iter().copied())?;
+        StateFault::length("last_mask", episode.last_mask.len(), self.num_actions)?;
+        of.check_extras(len, self.windows.period, &episode.states, &episode.intrinsic)
     }
 
     /// From now on the windows have priorities; nothing is stored yet.

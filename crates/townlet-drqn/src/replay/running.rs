@@ -3,8 +3,9 @@
 use serde::{Deserialize, Serialize};
 use townlet_env::Action;
 
-use super::{End, Stretch, state_row};
+use super::{End, ReplayFacts, Stretch, check_actions, state_row};
 use crate::packed;
+use crate::state_fault::StateFault;
 
 /// The steps of one environment since its episode began.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -48,16 +49,44 @@ impl RunningEpisode {
         }
     }
 
-    /// Whether its rows are as long as they say, and of the same kind as those of `other`.
-    pub(super) fn fits(&self, other: &Self) -> bool {
+    /// Checks that what was read from a file can stand in the place of `fresh`, an empty one, beside a ring of
+    /// `capacity` transitions.
+    pub(super) fn check(
+        &self,
+        fresh: &Self,
+        capacity: usize,
+        of: &ReplayFacts<'_>,
+    ) -> Result<(), StateFault> {
+        StateFault::same("features", &self.features, &fresh.features)?;
+        StateFault::same("num_actions", &self.num_actions, &fresh.num_actions)?;
+        StateFault::same("period", &self.period, &fresh.period)?;
+        StateFault::same("end", &self.end, &End::Open)?;
         let len = self.len();
-        (self.features, self.num_actions, self.period) == (other.features, other.num_actions, other.period)
-            && self.observations.len() == (len + 1) * self.features
-            && self.masks.len() == (len + 1) * self.num_actions
-            && self.rewards.len() == len
-            && [0, len].contains(&self.intrinsic.len())
-            && self.states.len().is_multiple_of(len.div_ceil(self.period).max(1))
-            && self.actions.iter().all(|&action| usize::from(action) < self.num_actions)
+        // One that is as long as the ring has gone there.
+        StateFault::ensure(
+            len < capacity,
+            "actions",
+            format_args!("a list of {len}"),
+            format_args!("fewer than {capacity}"),
+        )?;
+        StateFault::length("observations", self.observations.len(), (len + 1) * self.features)?;
+        StateFault::finite("observations", self.observations.iter().copied())?;
+        StateFault::length("masks", self.masks.len(), (len + 1) * self.num_actions)?;
+        StateFault::length("rewards", self.rewards.len(), len)?;
+        StateFault::finite("rewards", self.rewards.iter().copied())?;
+        check_actions(&self.actions, self.num_actions)?;
+        of.check_extras(len, self.period, &self.states, &self.intrinsic)
+    }
+
+    /// Checks that it ends with what its environment shows and allows now. Its rows have been checked.
+    pub(super) fn check_last(&self, observation: &[f32], mask: &[bool]) -> Result<(), StateFault> {
+        let (last, allowed) = Stretch::observation(self, self.len());
+        if let Some(feature) = last.iter().zip(observation).position(|(stored, shown)| stored != shown) {
+            let found = format!("{} in feature {feature} of the last", last[feature]);
+            let expected = format!("{}, which the environment shows", observation[feature]);
+            return StateFault::ensure(false, "observations", found, expected);
+        }
+        StateFault::ensure(allowed == mask, "masks", "another than its environment's in the last", "the same")
     }
 
     /// Forgets what was and begins with this observation.
