@@ -7,7 +7,7 @@ use std::time::Duration;
 use common::{Client, PATIENCE, assert_serves, get, options, raw, serve, session};
 use futures_util::{SinkExt, StreamExt};
 use rand::{Rng, RngExt};
-use tokio::io::AsyncWriteExt;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::{Error, Message};
@@ -181,6 +181,175 @@ async fn a_silent_client_is_dropped_and_one_that_answers_stays() {
     lively.say(r#"{"command":"seed","seed":8}"#).await;
     lively.hear_until(|it| it["seed"] == 8).await;
     drop(silent);
+}
+
+/// Asks until the server answers, as it does when those who hold all places are gone.
+async fn serves_again(port: u16) {
+    let asked = async {
+        loop {
+            let Ok(mut stream) = TcpStream::connect(("127.0.0.1", port)).await else { continue };
+            let request = b"GET /metrics.json HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n";
+            let mut answer = Vec::new();
+            // Whoever is one too many is hung up on.
+            let _ = stream.write_all(request).await;
+            let _ = stream.read_to_end(&mut answer).await;
+            if answer.starts_with(b"HTTP/1.1 200") {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+    };
+    timeout(PATIENCE, asked).await.expect("places become free");
+}
+
+/// Impatient with connections in one way, and so patient in all others that nothing else frees a place.
+fn patient() -> ServerOptions {
+    let long = Duration::from_hours(1);
+    ServerOptions {
+        patience: long,
+        write_timeout: long,
+        head_timeout: long,
+        connection_life: long,
+        max_clients: 2,
+        ..options()
+    }
+}
+
+const QUICK: Duration = Duration::from_millis(300);
+
+/// More than there are places for: two clients, and 64 connections beside.
+const CROWD: usize = 80;
+
+#[tokio::test]
+async fn connections_that_ask_and_never_read_make_room_for_others() {
+    let running = serve(session(), ServerOptions { write_timeout: QUICK, ..patient() }).await;
+    let one = "GET /js/controls.js HTTP/1.1\r\nHost: localhost\r\n\r\n";
+    let many = one.repeat(1000);
+    let mut readers = Vec::new();
+    for _ in 0..CROWD {
+        let mut stream = common::little_room(running.port).await.unwrap();
+        // The server stops reading when its answers are not taken, and hangs up on the last ones.
+        let _ = timeout(Duration::from_millis(20), stream.write_all(many.as_bytes())).await;
+        readers.push(stream);
+    }
+    serves_again(running.port).await;
+    drop(readers);
+}
+
+#[tokio::test]
+async fn connections_that_say_nothing_or_half_of_it_make_room_for_others() {
+    let running = serve(session(), ServerOptions { head_timeout: QUICK, ..patient() }).await;
+    let mut open = Vec::new();
+    for index in 0..CROWD {
+        let mut stream = TcpStream::connect(("127.0.0.1", running.port)).await.unwrap();
+        if index % 2 == 0 {
+            let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: loc").await;
+        }
+        open.push(stream);
+    }
+    serves_again(running.port).await;
+    drop(open);
+}
+
+#[tokio::test]
+async fn connections_that_go_on_for_ever_make_room_for_others() {
+    let running =
+        serve(session(), ServerOptions { connection_life: QUICK, write_timeout: QUICK, ..patient() }).await;
+    let mut open = Vec::new();
+    for _ in 0..CROWD {
+        let mut stream = TcpStream::connect(("127.0.0.1", running.port)).await.unwrap();
+        // A body that never comes, and nothing that times out but the connection itself.
+        let _ = stream.write_all(b"GET / HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n\r\n").await;
+        open.push(stream);
+    }
+    serves_again(running.port).await;
+    drop(open);
+}
+
+#[tokio::test]
+async fn a_reader_of_the_stream_that_stalls_gives_up_its_seat() {
+    let running = serve(session(), ServerOptions { write_timeout: QUICK, ..patient() }).await;
+    let stalled = Client::with_little_room(running.port, "/stream").await.unwrap();
+    let mut lively = Client::connect(running.port, "/stream").await;
+    assert_eq!(refused(Client::with_headers(running.port, "/stream", &[]).await), 503);
+    lively.say(r#"{"command":"play"}"#).await;
+    let seat = async {
+        loop {
+            let _ = timeout(Duration::from_millis(20), lively.0.next()).await;
+            if Client::with_headers(running.port, "/stream", &[]).await.is_ok() {
+                break;
+            }
+        }
+    };
+    timeout(PATIENCE, seat).await.expect("the seat becomes free");
+    drop(stalled);
+}
+
+#[tokio::test]
+async fn a_client_that_pings_and_never_answers_gives_up_its_seat() {
+    let quick =
+        ServerOptions { ping_every: Duration::from_millis(50), patience: QUICK, max_clients: 1, ..patient() };
+    let running = serve(session(), quick).await;
+    // Answers are sent when a client reads, which this one never does.
+    let mut pinging = Client::connect(running.port, "/stream").await;
+    let seat = async {
+        while Client::with_headers(running.port, "/stream", &[]).await.is_err() {
+            let _ = pinging.0.send(Message::Ping(Vec::new().into())).await;
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    };
+    timeout(PATIENCE, seat).await.expect("the seat becomes free");
+}
+
+#[tokio::test]
+async fn a_flood_of_pings_is_let_go_like_any_other() {
+    let running = serve(session(), options()).await;
+    let (mut sink, mut stream) = Client::connect(running.port, "/stream").await.0.split();
+    let flood = tokio::spawn(async move {
+        let mut sent = 0;
+        while sent < 200_000 && sink.send(Message::Ping(vec![7; 100].into())).await.is_ok() {
+            sent += 1;
+        }
+        sent
+    });
+    while let Some(Ok(message)) = timeout(PATIENCE, stream.next()).await.expect("an end in time") {
+        if matches!(message, Message::Close(_)) {
+            break;
+        }
+    }
+    drop(stream);
+    assert!(flood.await.unwrap() < 200_000, "it was let go");
+    assert_serves(running.port).await;
+}
+
+#[tokio::test]
+async fn a_server_on_ipv6_loopback_is_reached_by_address_and_by_name() {
+    let host = std::net::Ipv6Addr::LOCALHOST.into();
+    let server =
+        match townlet_viewer::server::Server::bind(session(), ServerOptions { host, ..options() }).await {
+            Ok(server) => server,
+            Err(error) => {
+                println!("SKIPPED, this machine has no IPv6 loopback: {error}");
+                return;
+            }
+        };
+    let address = server.address();
+    assert_eq!(server.url(), format!("http://[::1]:{}/", address.port()));
+    assert!(server.warning().is_none());
+    let (stop, stopped) = tokio::sync::oneshot::channel::<()>();
+    let serving = tokio::spawn(server.run(async {
+        let _ = stopped.await;
+    }));
+    for host in [format!("[::1]:{}", address.port()), "localhost".to_owned()] {
+        let mut stream = TcpStream::connect(address).await.unwrap();
+        let request = format!("GET / HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).await.unwrap();
+        let mut answer = String::new();
+        timeout(PATIENCE, stream.read_to_string(&mut answer)).await.expect("an answer").unwrap();
+        assert!(answer.starts_with("HTTP/1.1 200"), "{host}: {answer}");
+    }
+    stop.send(()).unwrap();
+    serving.await.unwrap();
 }
 
 /// So many that whatever is kept for stalled clients, or for anybody, would show.

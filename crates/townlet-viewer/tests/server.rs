@@ -239,10 +239,11 @@ async fn the_page_and_the_run_are_served() {
     let mut asked = 0;
     for (attribute, text) in page.split(['"']).zip(page.split(['"']).skip(1)) {
         if attribute.ends_with("src=") || attribute.ends_with("href=") {
-            assert!(text.starts_with('/') || text.starts_with('#'), "{text}");
-            if text.starts_with('/') {
+            // Relative, because a proxy may have put the page below a prefix.
+            assert!(!text.starts_with('/') && !text.contains(':'), "{text}");
+            if !text.starts_with('#') {
                 asked += 1;
-                let found = get(running.port, text, "Host: localhost\r\n").await;
+                let found = get(running.port, &format!("/{text}"), "Host: localhost\r\n").await;
                 assert!(found.starts_with("HTTP/1.1 200"), "{text}");
             }
         }

@@ -7,6 +7,7 @@ mod eval;
 mod export;
 mod levels;
 mod man;
+mod place;
 mod play;
 mod plot;
 mod probe;

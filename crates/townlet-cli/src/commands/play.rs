@@ -9,7 +9,7 @@ use clap::{Args, value_parser};
 use townlet_viewer::{Session, SessionOptions};
 
 use super::MAX_SEED;
-use super::watch::PlaceArguments;
+use super::place::PlaceArguments;
 use crate::watching::{show, source};
 
 /// Be the agent: walk with the arrow keys, use what is there with space
@@ -47,6 +47,6 @@ impl Arguments {
         });
         let record = record.transpose()?.map(|file| Box::new(file) as Box<dyn Write + Send>);
         let options = SessionOptions { seed: self.seed, ..SessionOptions::default() };
-        show(Session::play(source, &options, record)?, self.place.stage())
+        show(Session::play(source, &options, record)?, self.place.stage()?)
     }
 }

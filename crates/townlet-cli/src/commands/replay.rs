@@ -7,7 +7,7 @@ use anyhow::Result;
 use clap::{Args, value_parser};
 use townlet_viewer::{Recording, Session, SessionOptions};
 
-use super::watch::PlaceArguments;
+use super::place::PlaceArguments;
 use crate::watching::show;
 
 /// Play recorded episodes, forwards and backwards
@@ -35,6 +35,6 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(&self, _out: &mut impl Write) -> Result<()> {
         let options = SessionOptions { speed: self.speed, ..SessionOptions::default() };
-        show(Session::replay(Recording::load(&self.trace)?, &options)?, self.place.stage())
+        show(Session::replay(Recording::load(&self.trace)?, &options)?, self.place.stage()?)
     }
 }

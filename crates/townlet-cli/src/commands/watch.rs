@@ -1,14 +1,14 @@
 //! `townlet watch`: see an agent live, in a browser or in the terminal.
 
 use std::io::Write;
-use std::net::{IpAddr, Ipv4Addr};
 
 use anyhow::Result;
 use clap::{Args, value_parser};
 use townlet_viewer::{Beside, Session, SessionOptions};
 
 use super::MAX_SEED;
-use crate::watching::{Stage, show, source};
+use super::place::PlaceArguments;
+use crate::watching::{show, source};
 
 /// Watch an agent live: what it sees, thinks and remembers
 ///
@@ -20,13 +20,14 @@ Examples:
   townlet watch runs/first
   townlet watch runs/first --beside-wiped --seed 7
   townlet watch runs/first/checkpoints/step-000000500032 --terminal
-  townlet watch temporal")]
+  townlet watch temporal
+  townlet watch runs/first --host 0.0.0.0")]
 pub(crate) struct Arguments {
     /// A run directory, one of its checkpoints, or a level
     #[arg(value_name = "RUN|CHECKPOINT|LEVEL")]
     what: String,
 
-    /// Which weights act, such as best, last or step-000000500032 [default: the newest, and to follow]
+    /// Which weights act, such as best, last or step-000000500032 [default: the newest while the run trains, the best afterwards]
     #[arg(long, value_name = "NAME")]
     weights: Option<String>,
 
@@ -58,28 +59,6 @@ pub(crate) struct Arguments {
     place: PlaceArguments,
 }
 
-/// Where something is shown.
-#[derive(Args, Clone, Debug)]
-pub(crate) struct PlaceArguments {
-    /// Show it in the terminal and not in a page
-    #[arg(long)]
-    terminal: bool,
-
-    /// The port of the page; 0 for any that is free
-    #[arg(long, value_name = "PORT", default_value_t = 8766)]
-    port: u16,
-
-    /// The address that the page is served on; any but a loopback address lets other machines in
-    #[arg(long, value_name = "ADDRESS", default_value_t = Ipv4Addr::LOCALHOST.into())]
-    host: IpAddr,
-}
-
-impl PlaceArguments {
-    pub(crate) fn stage(&self) -> Stage {
-        if self.terminal { Stage::Terminal } else { Stage::Page { host: self.host, port: self.port } }
-    }
-}
-
 impl Arguments {
     pub(crate) fn run(&self, _out: &mut impl Write) -> Result<()> {
         let (source, checkpoint) = source(&self.what)?;
@@ -93,6 +72,6 @@ impl Arguments {
             paused: self.paused,
             beside,
         };
-        show(Session::watch(source, options)?, self.place.stage())
+        show(Session::watch(source, options)?, self.place.stage()?)
     }
 }

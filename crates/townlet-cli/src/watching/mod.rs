@@ -6,7 +6,6 @@ mod run_source;
 #[cfg(test)]
 mod tests;
 
-use std::net::IpAddr;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -63,10 +62,10 @@ fn baselines(view: &View) -> Result<Vec<Baseline>> {
 }
 
 /// Where a session is shown.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub(crate) enum Stage {
     Terminal,
-    Page { host: IpAddr, port: u16 },
+    Page(ServerOptions),
 }
 
 /// Shows a session until the person has seen enough.
@@ -77,11 +76,11 @@ pub(crate) enum Stage {
 pub(crate) fn show(mut session: Session, stage: Stage) -> Result<()> {
     match stage {
         Stage::Terminal => terminal::run(&mut session).context("cannot show it in this terminal"),
-        Stage::Page { host, port } => {
-            let options = ServerOptions { host, port, ..ServerOptions::default() };
+        Stage::Page(options) => {
             // Said on stderr and at once: whoever started this waits for it.
             serve(session, options, |server| {
-                eprintln!("Open {} in a browser. Ctrl-C ends it.", server.url());
+                let others = if server.is_for_others() { ", on this machine or another" } else { "" };
+                eprintln!("Open {} in a browser{others}. Ctrl-C ends it.", server.url());
                 if let Some(warning) = server.warning() {
                     eprintln!("warning: {warning}");
                 }

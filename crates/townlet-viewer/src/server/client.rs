@@ -18,6 +18,8 @@ use crate::reference::{ReferenceCommand, ReferenceRequest};
 
 /// How many answers of the session wait for a client.
 const ANSWERS: usize = 64;
+/// How long a client that is let go may take to hear why, at most.
+const GOODBYE: Duration = Duration::from_secs(1);
 
 /// Why a client is let go.
 enum Gone {
@@ -31,21 +33,23 @@ enum Gone {
 
 /// Serves a client. Holds its seat meanwhile.
 pub(super) async fn run(mut socket: WebSocket, state: Arc<Shared>, protocol: Protocol, seat: Seat) {
-    let patience = state.options.patience;
-    if let Err(Gone::Dismissed(code, reason)) = talk(&mut socket, &state, protocol).await {
+    let gone = talk(&mut socket, &state, protocol).await;
+    // Somebody else may have it while this one is told goodbye.
+    drop(seat);
+    if let Err(Gone::Dismissed(code, reason)) = gone {
         let close = CloseFrame { code, reason: Utf8Bytes::from_static(reason) };
         // It is let go whether it takes this or not.
-        let _ = timeout(patience, socket.send(Message::Close(Some(close)))).await;
+        let goodbye = state.options.write_timeout.min(GOODBYE);
+        let _ = timeout(goodbye, socket.send(Message::Close(Some(close)))).await;
     }
-    drop(seat);
 }
 
 async fn talk(socket: &mut WebSocket, state: &Shared, protocol: Protocol) -> Result<(), Gone> {
-    let patience = state.options.patience;
+    let (patience, stall) = (state.options.patience, state.options.write_timeout);
     // Before the snapshot, so that nothing falls between the two.
     let mut events = state.hub.subscribe();
     if protocol == Protocol::Stream {
-        send(socket, hello(), patience).await?;
+        send(socket, hello(), stall).await?;
     }
     introduce(socket, state, protocol).await?;
 
@@ -53,19 +57,19 @@ async fn talk(socket: &mut WebSocket, state: &Shared, protocol: Protocol) -> Res
     let mut rate = Rate::new(state.options.messages_per_second, Instant::now());
     let mut ping = interval(state.options.ping_every);
     ping.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut heard = Instant::now();
+    let mut answered_ping = Instant::now();
     let mut closing = state.closing.subscribe();
     loop {
         tokio::select! {
             event = events.recv() => match event {
                 Ok(event) if protocol == Protocol::Stream => {
                     if let Some(text) = &event.stream {
-                        send(socket, text.clone(), patience).await?;
+                        send(socket, text.clone(), stall).await?;
                     }
                 }
                 Ok(event) => {
                     for text in &event.reference {
-                        send(socket, text.clone(), patience).await?;
+                        send(socket, text.clone(), stall).await?;
                     }
                 }
                 // The oldest events are lost; what they said, apart from frames, is said again.
@@ -74,34 +78,42 @@ async fn talk(socket: &mut WebSocket, state: &Shared, protocol: Protocol) -> Res
             },
             message = socket.recv() => {
                 let Some(Ok(message)) = message else { return Err(Gone::Left) };
-                heard = Instant::now();
-                let complaint = match message {
+                let now = Instant::now();
+                match message {
                     Message::Close(_) => return Err(Gone::Left),
-                    Message::Ping(_) | Message::Pong(_) => None,
-                    Message::Text(_) | Message::Binary(_) => match rate.count(heard) {
-                        Verdict::Fine => obey(&message, state, protocol, &answers).err(),
-                        Verdict::TooFast => Some(rate.complaint()),
-                        Verdict::Ignored => None,
-                        Verdict::Flood => {
-                            return Err(Gone::Dismissed(close_code::POLICY, "far too many messages"));
+                    // Nothing else shows that a client reads what it is sent.
+                    Message::Pong(_) => answered_ping = now,
+                    _ => {}
+                }
+                // Pings and pongs cost as much as anything else.
+                let complaint = match rate.count(now) {
+                    Verdict::Fine => match message {
+                        Message::Text(_) | Message::Binary(_) => {
+                            obey(&message, state, protocol, &answers).err()
                         }
+                        _ => None,
                     },
+                    Verdict::TooFast => Some(rate.complaint()),
+                    Verdict::Ignored => None,
+                    Verdict::Flood => {
+                        return Err(Gone::Dismissed(close_code::POLICY, "far too many messages"));
+                    }
                 };
                 if let Some(complaint) = complaint {
-                    send(socket, error(protocol, complaint), patience).await?;
+                    send(socket, error(protocol, complaint), stall).await?;
                 }
             },
             Some(complaint) = answered.recv() => {
-                send(socket, error(protocol, complaint), patience).await?;
+                send(socket, error(protocol, complaint), stall).await?;
             }
             _ = closing.changed() => {
                 return Err(Gone::Dismissed(close_code::AWAY, "the server stops"));
             }
             _ = ping.tick() => {
-                if heard.elapsed() > patience {
-                    return Err(Gone::Dismissed(close_code::POLICY, "nothing heard for too long"));
+                if answered_ping.elapsed() > patience {
+                    return Err(Gone::Dismissed(close_code::POLICY, "no answer to a ping for too long"));
                 }
-                within(patience, socket.send(Message::Ping(Bytes::new()))).await?;
+                within(stall, socket.send(Message::Ping(Bytes::new()))).await?;
             }
         }
     }
@@ -110,14 +122,14 @@ async fn talk(socket: &mut WebSocket, state: &Shared, protocol: Protocol) -> Res
 /// Tells a client how things are.
 async fn introduce(socket: &mut WebSocket, state: &Shared, protocol: Protocol) -> Result<(), Gone> {
     let snapshot = state.hub.snapshot();
-    let patience = state.options.patience;
+    let stall = state.options.write_timeout;
     match protocol {
-        Protocol::Reference => send(socket, snapshot.connected, patience).await,
+        Protocol::Reference => send(socket, snapshot.connected, stall).await,
         Protocol::Stream => {
             for text in
                 [snapshot.catalogue, snapshot.scene, snapshot.status, snapshot.certificates, snapshot.frame]
             {
-                send(socket, text, patience).await?;
+                send(socket, text, stall).await?;
             }
             Ok(())
         }
@@ -163,12 +175,12 @@ fn obey(
     Ok(())
 }
 
-async fn send(socket: &mut WebSocket, text: Utf8Bytes, patience: Duration) -> Result<(), Gone> {
-    within(patience, socket.send(Message::Text(text))).await
+async fn send(socket: &mut WebSocket, text: Utf8Bytes, stall: Duration) -> Result<(), Gone> {
+    within(stall, socket.send(Message::Text(text))).await
 }
 
-async fn within<E>(patience: Duration, sent: impl Future<Output = Result<(), E>>) -> Result<(), Gone> {
-    match timeout(patience, sent).await {
+async fn within<E>(stall: Duration, sent: impl Future<Output = Result<(), E>>) -> Result<(), Gone> {
+    match timeout(stall, sent).await {
         Ok(Ok(())) => Ok(()),
         Ok(Err(_)) => Err(Gone::Left),
         Err(_) => Err(Gone::Stalled),

@@ -1,34 +1,46 @@
-//! Connections: accepted, bounded in number, and given little time to say what they want.
+//! Connections: accepted, bounded in number, and given little time to say what they want and to take what they
+//! are sent.
 
 use std::future::Future;
+use std::net::IpAddr;
 use std::pin::pin;
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::Router;
+use hyper::body::Incoming;
 use hyper::server::conn::http1;
+use hyper::service::{Service, service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
-use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
+use tokio::time::{sleep, timeout};
+use tokio_io_timeout::TimeoutStream;
 
-/// How long a request may take to arrive.
-const HEAD_TIMEOUT: Duration = Duration::from_secs(10);
+use super::ServerOptions;
+use super::shares::Shares;
+
 /// How many connections beside those of clients: browsers open several for a page.
 const BESIDE_CLIENTS: usize = 64;
 /// How long to wait where the system has no more sockets.
 const BREATH: Duration = Duration::from_millis(100);
 
+/// Where a request comes from.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) IpAddr);
+
 /// Serves `app` until `shutdown` is done, then closes what is open.
+///
+/// A connection that has become a client's is not counted here any more: clients have places of their own.
 pub(super) async fn serve(
     listener: &TcpListener,
     app: Router,
-    most_clients: usize,
+    options: &ServerOptions,
     shutdown: impl Future<Output = ()>,
 ) {
     let mut shutdown = pin!(shutdown);
-    let places = Arc::new(Semaphore::new(most_clients + BESIDE_CLIENTS));
+    let places = Shares::new(options.max_clients + BESIDE_CLIENTS);
+    let &ServerOptions { head_timeout, write_timeout, connection_life, .. } = options;
     let mut open = JoinSet::new();
     loop {
         let accepted = tokio::select! {
@@ -36,24 +48,39 @@ pub(super) async fn serve(
             () = &mut shutdown => break,
         };
         while open.try_join_next().is_some() {}
-        let Ok((stream, _)) = accepted else {
-            tokio::time::sleep(BREATH).await;
+        let Ok((stream, peer)) = accepted else {
+            sleep(BREATH).await;
             continue;
         };
         // One too many is hung up on.
-        let Ok(place) = places.clone().try_acquire_owned() else { continue };
+        let Some(place) = places.take(peer.ip()) else { continue };
         // Frames are small and should not wait for each other.
         let _ = stream.set_nodelay(true);
-        let service = TowerToHyperService::new(app.clone());
+        let mut stream = TimeoutStream::new(stream);
+        // Whoever does not read breaks the connection, before and after it has become a client's.
+        stream.set_write_timeout(Some(write_timeout));
+        let app = TowerToHyperService::new(app.clone());
+        let service = service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(Peer(peer.ip()));
+            app.call(request)
+        });
         open.spawn(async move {
             let connection = http1::Builder::new()
                 .timer(TokioTimer::new())
-                .header_read_timeout(HEAD_TIMEOUT)
+                .header_read_timeout(head_timeout)
                 .max_buf_size(64 * 1024)
-                .serve_connection(TokioIo::new(stream), service)
+                .serve_connection(TokioIo::new(Box::pin(stream)), service)
                 .with_upgrades();
+            let mut connection = pin!(connection);
             // A connection that breaks concerns nobody else.
-            let _ = connection.await;
+            tokio::select! {
+                _ = connection.as_mut() => {}
+                // A browser opens another one. Whoever says or takes a byte now and then would stay for ever.
+                () = sleep(connection_life) => {
+                    connection.as_mut().graceful_shutdown();
+                    let _ = timeout(write_timeout, connection).await;
+                }
+            }
             drop(place);
         });
     }

@@ -49,11 +49,15 @@ impl Guard {
     ///
     /// # Errors
     ///
-    /// A sentence that says why not.
-    fn admit(&self, headers: &HeaderMap) -> Result<(), &'static str> {
-        let host = single(headers, &header::HOST).and_then(|host| host.ok_or("the request has no Host"))?;
+    /// Returns a sentence that says why not, and what to do.
+    fn admit(&self, headers: &HeaderMap) -> Result<(), String> {
+        let host = single(headers, &header::HOST)?.ok_or("the request has no Host")?;
         if !self.knows(&host) {
-            return Err("this server is not called so; use localhost, or allow the name when starting it");
+            let name = printable(name_of(&host), "NAME");
+            return Err(format!(
+                "this server does not answer to that name; use localhost or an address, or start it with \
+                 --allow-host {name}"
+            ));
         }
         match single(headers, &header::ORIGIN)? {
             // A program, or a page of a browser that navigates.
@@ -61,23 +65,41 @@ impl Guard {
             Some(origin) if self.origins.contains(&origin) => Ok(()),
             Some(origin) => {
                 let from_here = origin.strip_prefix("http://").or_else(|| origin.strip_prefix("https://"));
-                if from_here == Some(&host) { Ok(()) } else { Err("the request comes from a foreign page") }
+                if from_here == Some(&host) {
+                    return Ok(());
+                }
+                let origin = printable(&origin, "ORIGIN");
+                Err(format!(
+                    "the request comes from a page of another origin; if that page may use this server, start \
+                     it with --allow-origin {origin}"
+                ))
             }
         }
     }
 
     /// Whether `host`, a name or an address and perhaps a port, means this server.
     fn knows(&self, host: &str) -> bool {
-        let name = match host.rsplit_once(':') {
-            Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
-            _ => host,
-        };
+        let name = name_of(host);
         if name == "localhost" || self.names.iter().any(|known| known == name) {
             return true;
         }
         let address = name.strip_prefix('[').and_then(|name| name.strip_suffix(']')).unwrap_or(name);
         address.parse::<IpAddr>().is_ok_and(|ip| !self.loopback_only || ip.is_loopback())
     }
+}
+
+/// A host without its port.
+fn name_of(host: &str) -> &str {
+    match host.rsplit_once(':') {
+        Some((name, port)) if !port.is_empty() && port.bytes().all(|byte| byte.is_ascii_digit()) => name,
+        _ => host,
+    }
+}
+
+/// What somebody has sent, where it can be said back to them as it is; otherwise `placeholder`.
+fn printable<'a>(text: &'a str, placeholder: &'static str) -> &'a str {
+    let plain = |byte: u8| byte.is_ascii_alphanumeric() || b".-_:/[]".contains(&byte);
+    if (1..=253).contains(&text.len()) && text.bytes().all(plain) { text } else { placeholder }
 }
 
 /// The value of a header in lower case, which may be there once.
@@ -98,7 +120,8 @@ pub(super) async fn check(State(state): State<Arc<Shared>>, request: Request, ne
         Err(reason) => (StatusCode::FORBIDDEN, format!("{reason}\n")).into_response(),
     };
     for (name, value) in HEADERS {
-        response.headers_mut().insert(name, HeaderValue::from_static(value));
+        // A page may have a policy of its own.
+        response.headers_mut().entry(name).or_insert(HeaderValue::from_static(value));
     }
     response
 }
@@ -131,6 +154,24 @@ mod tests {
             assert!(open.knows(known), "{known}");
         }
         assert!(!open.knows("evil.example"));
+    }
+
+    #[test]
+    fn who_is_refused_is_told_the_flag_that_lets_them_in() {
+        let guard = guard("0.0.0.0", &[]);
+        let refusal = |host: &str, origin: &str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_str(host).unwrap());
+            headers.insert(header::ORIGIN, HeaderValue::from_str(origin).unwrap());
+            guard.admit(&headers).unwrap_err()
+        };
+        let refused = refusal("MyBox.local:8766", "http://mybox.local:8766");
+        assert!(refused.ends_with("--allow-host mybox.local"), "{refused}");
+        let refused = refusal("localhost:8766", "https://hub.example");
+        assert!(refused.ends_with("--allow-origin https://hub.example"), "{refused}");
+        // Nothing is said back that could be markup.
+        let refused = refusal("<b>", "http://x");
+        assert!(refused.ends_with("--allow-host NAME"), "{refused}");
     }
 
     #[test]

@@ -9,73 +9,45 @@
 
 mod client;
 mod connections;
+mod door;
 mod guard;
+mod options;
 mod rate;
+mod reachable;
 mod runner;
+mod shares;
 
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::sync::Arc;
-use std::time::Duration;
 
-use axum::Router;
 use axum::extract::State;
 use axum::extract::ws::WebSocketUpgrade;
 use axum::http::StatusCode;
-use axum::http::header::CONTENT_TYPE;
-use axum::middleware;
+use axum::http::header::{CONTENT_TYPE, LOCATION};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use thiserror::Error;
-use tokio::net::TcpListener;
+use axum::{Extension, Router, middleware};
+use tokio::net::{TcpListener, TcpSocket};
 use tokio::sync::watch;
 
 use crate::{Session, web};
+use connections::Peer;
+use door::Door;
 use guard::Guard;
+pub use options::{ServerError, ServerOptions, Token};
+use reachable::reachable;
 use runner::{Hub, Order};
+use shares::Shares;
 
 /// The largest message that a client may send, in bytes.
 pub const MAX_MESSAGE: usize = 64 * 1024;
 
-/// How a server listens, and what it bears.
-#[derive(Clone, Debug, PartialEq)]
-pub struct ServerOptions {
-    /// The address to listen on; anything but a loopback address lets other machines in.
-    pub host: IpAddr,
-    /// The port; 0 for any that is free.
-    pub port: u16,
-    /// Names, beside `localhost`, that the server may be called by. Any other name in a request is refused,
-    /// so that no foreign site can reach it by a name of its own (DNS rebinding). Addresses are always
-    /// allowed where the server listens on more than loopback.
-    pub allowed_hosts: Vec<String>,
-    /// Origins of pages from elsewhere that may connect, as `http://localhost:5173`.
-    pub allowed_origins: Vec<String>,
-    /// How many clients may be connected at once.
-    pub max_clients: usize,
-    /// Messages a second that a client may send, on average; twice as many at once.
-    pub messages_per_second: u32,
-    /// How often a client is asked whether it is still there.
-    pub ping_every: Duration,
-    /// After how long a client that says nothing, or takes nothing, is dropped.
-    pub patience: Duration,
-}
-
-impl Default for ServerOptions {
-    /// Port 8766 of the loopback interface, for 64 clients.
-    fn default() -> Self {
-        Self {
-            host: Ipv4Addr::LOCALHOST.into(),
-            port: 8766,
-            allowed_hosts: Vec::new(),
-            allowed_origins: Vec::new(),
-            max_clients: 64,
-            messages_per_second: 40,
-            ping_every: Duration::from_secs(10),
-            patience: Duration::from_secs(30),
-        }
-    }
-}
+/// How many bytes wait in the system for a client that is slow: half a second of the largest town at full speed.
+const SEND_BUFFER: u32 = 256 * 1024;
+/// How many connections wait to be accepted.
+const BACKLOG: u32 = 1024;
 
 /// Which messages a client speaks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -111,7 +83,11 @@ pub struct Server {
 pub(crate) struct Shared {
     options: ServerOptions,
     guard: Guard,
+    /// None where everybody may come in.
+    door: Option<Door>,
     hub: Hub,
+    /// The places of clients.
+    places: Arc<Shares>,
     /// True when everybody should go.
     closing: watch::Sender<bool>,
 }
@@ -121,16 +97,22 @@ impl Server {
     ///
     /// # Errors
     ///
-    /// Where the address cannot be listened on, or no thread can be started.
-    pub async fn bind(session: Session, options: ServerOptions) -> Result<Self, ServerError> {
+    /// Returns an error where an option makes no sense, the address cannot be listened on, or no thread can be
+    /// started.
+    #[expect(clippy::unused_async, reason = "it needs a runtime to be in, and callers await it")]
+    pub async fn bind(session: Session, mut options: ServerOptions) -> Result<Self, ServerError> {
+        options.base_path = options::base_path(&options.base_path)?;
         let wanted = SocketAddr::new(options.host, options.port);
         let listen = |source| ServerError::Listen { address: wanted, source };
-        let listener = TcpListener::bind(wanted).await.map_err(listen)?;
+        let listener = listen_on(wanted).map_err(listen)?;
         let address = listener.local_addr().map_err(listen)?;
         let guard = Guard::new(&options);
+        let door = Door::new(&options.token, address, &options.base_path)?;
+        let places = Shares::new(options.max_clients);
         let hub = Hub::start(session).map_err(ServerError::Thread)?;
         let closing = watch::Sender::new(false);
-        Ok(Self { listener, address, state: Arc::new(Shared { options, guard, hub, closing }) })
+        let state = Arc::new(Shared { options, guard, door, hub, places, closing });
+        Ok(Self { listener, address, state })
     }
 
     /// Where it listens.
@@ -138,30 +120,45 @@ impl Server {
         self.address
     }
 
-    /// Where to point a browser.
+    /// Where to point a browser, with the token where one is asked for. Where the server listens on all
+    /// addresses, this is the one that other machines reach it by.
     pub fn url(&self) -> String {
-        if self.address.ip().is_unspecified() {
-            return format!("http://localhost:{}", self.address.port());
+        let (address, _) = reachable(self.address);
+        let page = format!("http://{address}{}/", self.state.options.base_path);
+        match &self.state.door {
+            Some(door) => format!("{page}?token={}", door.token()),
+            None => page,
         }
-        format!("http://{}", self.address)
+    }
+
+    /// Whether other machines can open [`url`](Self::url).
+    pub fn is_for_others(&self) -> bool {
+        reachable(self.address).1
     }
 
     /// What to warn of, where others than this machine can connect.
     pub fn warning(&self) -> Option<String> {
         let ip = self.address.ip();
-        (!ip.is_loopback()).then(|| {
-            format!(
-                "anyone who can reach {ip} can watch and steer this session, without a password and \
-                 unencrypted; leave the host out to serve this machine only"
-            )
+        if ip.is_loopback() {
+            return None;
+        }
+        let who = if ip.is_unspecified() { "this machine".to_owned() } else { ip.to_string() };
+        Some(match self.state.door {
+            Some(_) => {
+                "the connection is not encrypted: whoever can listen to the network on the way can read \
+                        along, the token included"
+                    .to_owned()
+            }
+            None => format!(
+                "anyone who can reach {who} can watch and steer this session, without a token and unencrypted"
+            ),
         })
     }
 
     /// Serves until `shutdown` is done. Connections that are open then are closed.
     pub async fn run(self, shutdown: impl Future<Output = ()>) {
-        let most = self.state.options.max_clients;
         let app = router(self.state.clone());
-        connections::serve(&self.listener, app, most, shutdown).await;
+        connections::serve(&self.listener, app, &self.state.options, shutdown).await;
         self.state.closing.send_replace(true);
     }
 }
@@ -191,49 +188,56 @@ pub fn serve(
     })
 }
 
-/// Why there is no server.
-#[derive(Debug, Error)]
-#[non_exhaustive]
-pub enum ServerError {
-    /// The address is taken, or not this machine's.
-    #[error("cannot listen on {address}: {source}; choose another port, or 0 for any that is free")]
-    Listen {
-        /// The address.
-        address: SocketAddr,
-        /// Why not.
-        source: io::Error,
-    },
-    /// The system gives no thread.
-    #[error("cannot start a thread to serve with: {0}")]
-    Thread(#[source] io::Error),
+/// Listens, with little room for what nobody takes.
+fn listen_on(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = if address.is_ipv4() { TcpSocket::new_v4()? } else { TcpSocket::new_v6()? };
+    // Elsewhere it would let two programs have the port.
+    #[cfg(unix)]
+    socket.set_reuseaddr(true)?;
+    // Connections inherit it. A client that does not read is noticed sooner, and costs the system less.
+    socket.set_send_buffer_size(SEND_BUFFER)?;
+    socket.bind(address)?;
+    socket.listen(BACKLOG)
 }
 
 fn router(state: Arc<Shared>) -> Router {
+    let base = &state.options.base_path;
+    let below = |path: &str| format!("{base}{path}");
     let mut router = Router::new()
-        .route("/stream", get(stream))
-        .route("/ws", get(reference))
-        .route("/ws/training", get(reference))
-        .route("/metrics.json", get(metrics));
+        .route(&below("/stream"), get(stream))
+        .route(&below("/ws"), get(reference))
+        .route(&below("/ws/training"), get(reference))
+        .route(&below("/metrics.json"), get(metrics));
     for file in web::PAGE.iter().chain(web::SHARED_MODULES).chain(web::LIVE_MODULES) {
-        router = router.route(file.path, get(|| async { ([(CONTENT_TYPE, file.content_type)], file.body) }));
+        let serve = || async { ([(CONTENT_TYPE, file.content_type)], file.body) };
+        router = router.route(&below(file.path), get(serve));
     }
-    router.layer(middleware::from_fn_with_state(state.clone(), guard::check)).with_state(state)
+    if let Some((_, last)) = base.rsplit_once('/') {
+        // The page's own addresses are relative to a folder.
+        let folder = format!("{last}/");
+        router = router.route(base, get(|| async move { (StatusCode::SEE_OTHER, [(LOCATION, folder)]) }));
+    }
+    // The last layer is the first to see a request.
+    router
+        .layer(middleware::from_fn_with_state(state.clone(), door::check))
+        .layer(middleware::from_fn_with_state(state.clone(), guard::check))
+        .with_state(state)
 }
 
-async fn stream(state: State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
-    connect(state.0, upgrade, Protocol::Stream)
+async fn stream(state: State<Arc<Shared>>, peer: Extension<Peer>, upgrade: WebSocketUpgrade) -> Response {
+    connect(state.0, peer.0, upgrade, Protocol::Stream)
 }
 
-async fn reference(state: State<Arc<Shared>>, upgrade: WebSocketUpgrade) -> Response {
-    connect(state.0, upgrade, Protocol::Reference)
+async fn reference(state: State<Arc<Shared>>, peer: Extension<Peer>, upgrade: WebSocketUpgrade) -> Response {
+    connect(state.0, peer.0, upgrade, Protocol::Reference)
 }
 
-fn connect(state: Arc<Shared>, upgrade: WebSocketUpgrade, protocol: Protocol) -> Response {
-    let Some(seat) = state.hub.enter(state.options.max_clients) else {
-        let most = state.options.max_clients;
-        let message = format!("{most} clients are connected, and that is the most; try again later\n");
+fn connect(state: Arc<Shared>, peer: Peer, upgrade: WebSocketUpgrade, protocol: Protocol) -> Response {
+    let Some(place) = state.places.take(peer.0) else {
+        let message = "as many clients are connected as there is room for; try again later\n";
         return (StatusCode::SERVICE_UNAVAILABLE, message).into_response();
     };
+    let seat = state.hub.enter(place);
     // A session that waited for somebody goes on.
     let _ = state.hub.ask(Order::Wake);
     upgrade

@@ -10,6 +10,7 @@ use axum::extract::ws::Utf8Bytes;
 use serde::Serialize;
 use tokio::sync::{broadcast, oneshot};
 
+use super::shares::Share;
 use crate::message::{Certificates, ErrorMessage, Hello, Message};
 use crate::pace::Pace;
 use crate::reference::{ReferenceMessage, Translator};
@@ -112,22 +113,23 @@ impl Hub {
         }
     }
 
-    /// Counts a client in, unless there are `most` already.
-    pub(super) fn enter(&self, most: usize) -> Option<Seat> {
-        let counted = self.clients.fetch_update(Ordering::AcqRel, Ordering::Acquire, |seated| {
-            (seated < most).then_some(seated + 1)
-        });
-        counted.ok().map(|_| Seat(self.clients.clone()))
+    /// Counts a client in that has found a place.
+    pub(super) fn enter(&self, place: Share) -> Seat {
+        self.clients.fetch_add(1, Ordering::AcqRel);
+        Seat { clients: self.clients.clone(), _place: place }
     }
 }
 
 /// A client that is counted until this is dropped.
 #[derive(Debug)]
-pub(super) struct Seat(Arc<AtomicUsize>);
+pub(super) struct Seat {
+    clients: Arc<AtomicUsize>,
+    _place: Share,
+}
 
 impl Drop for Seat {
     fn drop(&mut self) {
-        self.0.fetch_sub(1, Ordering::AcqRel);
+        self.clients.fetch_sub(1, Ordering::AcqRel);
     }
 }
 

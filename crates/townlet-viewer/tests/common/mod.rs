@@ -6,12 +6,13 @@ use std::time::Duration;
 use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
+use tokio::net::{TcpSocket, TcpStream};
 use tokio::sync::oneshot;
 use tokio::time::timeout;
 use tokio_tungstenite::tungstenite::client::IntoClientRequest;
+use tokio_tungstenite::tungstenite::handshake::client::Request;
 use tokio_tungstenite::tungstenite::{Error, Message};
-use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, connect_async};
+use tokio_tungstenite::{MaybeTlsStream, WebSocketStream, client_async, connect_async};
 use townlet_viewer::server::{Server, ServerOptions};
 use townlet_viewer::{Session, SessionOptions, UntrainedSource};
 
@@ -68,13 +69,25 @@ impl Client {
         path: &str,
         headers: &[(&'static str, &str)],
     ) -> Result<Self, Error> {
+        Ok(Self(connect_async(Self::request(port, path, headers)?).await?.0))
+    }
+
+    /// One whose system holds little of what is sent to it.
+    #[allow(dead_code, reason = "not every test file asks")]
+    pub(crate) async fn with_little_room(port: u16, path: &str) -> Result<Self, Error> {
+        let stream = MaybeTlsStream::Plain(little_room(port).await?);
+        Ok(Self(client_async(Self::request(port, path, &[])?, stream).await?.0))
+    }
+
+    fn request(port: u16, path: &str, headers: &[(&'static str, &str)]) -> Result<Request, Error> {
         let mut request = format!("ws://127.0.0.1:{port}{path}").into_client_request()?;
         for (name, value) in headers {
             request.headers_mut().insert(*name, value.parse().unwrap());
         }
-        Ok(Self(connect_async(request).await?.0))
+        Ok(request)
     }
 
+    #[allow(dead_code, reason = "not every test file asks")]
     pub(crate) async fn say(&mut self, text: &str) {
         self.0.send(Message::text(text)).await.unwrap();
     }
@@ -93,6 +106,7 @@ impl Client {
         timeout(PATIENCE, next).await.expect("a message in time")
     }
 
+    #[allow(dead_code, reason = "not every test file asks")]
     /// The next message of this type, and whatever came before it is skipped.
     pub(crate) async fn hear_type(&mut self, wanted: &str) -> Value {
         loop {
@@ -103,6 +117,7 @@ impl Client {
         }
     }
 
+    #[allow(dead_code, reason = "not every test file asks")]
     /// The next message for which `is_it` holds.
     pub(crate) async fn hear_until(&mut self, is_it: impl Fn(&Value) -> bool) -> Value {
         loop {
@@ -112,6 +127,14 @@ impl Client {
             }
         }
     }
+}
+
+/// A connection whose system holds little of what is sent to it.
+#[allow(dead_code, reason = "not every test file asks")]
+pub(crate) async fn little_room(port: u16) -> std::io::Result<TcpStream> {
+    let socket = TcpSocket::new_v4()?;
+    socket.set_recv_buffer_size(4096)?;
+    socket.connect(([127, 0, 0, 1], port).into()).await
 }
 
 /// Sends bytes, and returns all that is answered until the server hangs up.
