@@ -135,6 +135,8 @@ impl UntrainedSource {
             training: false,
             steps: 3_000_000,
             survival,
+            survival_is_evaluated: true,
+            reward_scale: Some(1.0),
             epsilon: Some(0.05),
             stage: Some("3 of 5".to_owned()),
             novelty: Some(0.12),

@@ -70,11 +70,14 @@ pub enum Command {
         /// Who.
         beside: Beside,
     },
-    /// In a session that a person plays: takes this action; where the episode is over, begins the next.
+    /// In a session that a person plays: takes this action. Does nothing where the episode is over, so that no
+    /// key that is pressed too late begins another life.
     Act {
         /// The index of the action.
         action: u8,
     },
+    /// In a session that a person plays: begins the next episode. Does nothing before this one is over.
+    NextEpisode {},
     /// In a replay: goes to a step.
     Seek {
         /// The step, from 0.
@@ -104,6 +107,7 @@ impl Command {
             Self::Follow { .. } => "follow",
             Self::SideBySide { .. } => "side_by_side",
             Self::Act { .. } => "act",
+            Self::NextEpisode {} => "next_episode",
             Self::Seek { .. } => "seek",
             Self::Episode { .. } => "episode",
         }
@@ -121,7 +125,7 @@ impl Command {
             | Self::Checkpoint { .. }
             | Self::Follow { .. }
             | Self::SideBySide { .. } => mode == Mode::Watch,
-            Self::Act { .. } => mode == Mode::Play,
+            Self::Act { .. } | Self::NextEpisode {} => mode == Mode::Play,
             Self::Seek { .. } | Self::Episode { .. } => mode == Mode::Replay,
         }
     }

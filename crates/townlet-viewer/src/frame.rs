@@ -216,6 +216,22 @@ pub struct Taken {
     pub used: Option<usize>,
     /// Whether that completed an interaction.
     pub completed: bool,
+    /// Why it did nothing, where it did nothing.
+    pub refused: Option<Refusal>,
+}
+
+/// Why a step did nothing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Refusal {
+    /// A move against the edge of the grid.
+    Wall,
+    /// INTERACT where nothing stands.
+    NothingHere,
+    /// INTERACT at a place that is closed at this hour.
+    Closed,
+    /// INTERACT at a place that costs more than there is money.
+    TooExpensive,
 }
 
 /// What an agent makes of what it sees.
@@ -284,6 +300,8 @@ pub struct LastStep {
     pub reward: f32,
     /// The lowest meter that an agent can die of, and its value.
     pub lowest: Option<(String, f32)>,
+    /// The meters that were at 0, by name.
+    pub at_zero: Vec<String>,
 }
 
 impl LevelFacts {

@@ -6,7 +6,7 @@ use rand::RngExt;
 use townlet_env::{Action, AgentState, Step, StepError, Town, TownError, random_allowed, stream};
 
 use crate::frame::{
-    Certificate, LaneFacts, LaneFrame, LastStep, PlaceFrame, ProgressFrame, Taken, ThoughtFrame,
+    Certificate, LaneFacts, LaneFrame, LastStep, PlaceFrame, ProgressFrame, Refusal, Taken, ThoughtFrame,
 };
 use crate::ledger::Ledger;
 use crate::{Brain, World};
@@ -152,6 +152,7 @@ impl Lane {
             reward,
             used,
             completed: used.is_some_and(|used| self.ledger.completes(used, before.progress)),
+            refused: refusal(town, action, &before, &state, used),
         });
         self.remember_step(action, &state, used, reward);
         self.show(&state);
@@ -253,6 +254,13 @@ impl Lane {
             used: used.map(|used| level.affordances[used].name.clone()),
             reward,
             lowest: lowest.map(|(meter, &value)| (meter.name.clone(), value)),
+            at_zero: level
+                .meters
+                .iter()
+                .zip(&state.meters)
+                .filter(|&(_, &value)| value <= 0.0)
+                .map(|(meter, _)| meter.name.clone())
+                .collect(),
         });
     }
 
@@ -280,4 +288,27 @@ impl Lane {
             certificate.episode = episode;
         }
     }
+}
+
+/// Why `action` did nothing, if so, in the order in which the town asks.
+fn refusal(
+    town: &Town,
+    action: Action,
+    before: &AgentState,
+    after: &AgentState,
+    used: Option<usize>,
+) -> Option<Refusal> {
+    let level = town.level();
+    if action != Town::INTERACT {
+        return (before.cell == after.cell).then_some(Refusal::Wall);
+    }
+    if used.is_some() {
+        return None;
+    }
+    let mut cells = before.affordances.iter().flatten();
+    let Some(here) = cells.position(|&cell| cell == before.cell).map(|here| &level.affordances[here]) else {
+        return Some(Refusal::NothingHere);
+    };
+    let is_open = here.hours.is_none_or(|hours| hours.contains(before.hour));
+    Some(if level.hours_enforced && !is_open { Refusal::Closed } else { Refusal::TooExpensive })
 }

@@ -87,7 +87,7 @@ fn describe(mode: Mode) -> &'static str {
 fn advise(mode: Mode) -> &'static str {
     match mode {
         Mode::Watch => "`act`, `seek` and `episode` are for playing and for replays",
-        Mode::Play => "use `act`, `restart`, `seed` or `level`",
+        Mode::Play => "use `act`, `next_episode`, `restart`, `seed` or `level`",
         Mode::Replay => "use `play`, `pause`, `step`, `restart`, `speed`, `seek` or `episode`",
     }
 }

@@ -35,11 +35,12 @@ pub(crate) const SHARED_MODULES: &[File] = modules![
     "deaths.js",
     "run.js",
     "survival.js",
+    "guide.js",
     "stage.js",
 ];
 
 /// What talks to a server.
-pub(crate) const LIVE_MODULES: &[File] = modules!["connection.js", "controls.js", "main.js"];
+pub(crate) const LIVE_MODULES: &[File] = modules!["connection.js", "ending.js", "controls.js", "main.js"];
 
 /// What plays an episode that the page holds.
 pub(crate) const OFFLINE_MODULES: &[File] = modules!["offline.js"];

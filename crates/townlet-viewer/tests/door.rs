@@ -65,7 +65,10 @@ async fn everything_asks_for_the_token_and_a_cookie_is_as_good() {
     let with_cookie = format!("Host: localhost\r\nCookie: other=1; {cookie}\r\n");
     let with_bearer = format!("Host: localhost\r\nAuthorization: Bearer {TOKEN}\r\n");
     let paths = assets(port, &with_cookie).await;
-    assert!(paths.len() > 20 && paths.contains("/js/controls.js") && paths.contains("/style.css"), "{paths:?}");
+    assert!(
+        paths.len() > 20 && paths.contains("/js/controls.js") && paths.contains("/style.css"),
+        "{paths:?}"
+    );
     for path in &paths {
         let without = get(port, path, "Host: localhost\r\n").await;
         assert!(without.starts_with("HTTP/1.1 401") && without.contains("?token="), "{path}: {without}");

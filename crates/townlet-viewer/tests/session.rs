@@ -4,7 +4,8 @@ use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
 use townlet_env::trace::{TraceWriter, verify};
-use townlet_env::{Level, PreviousInputs, Town, VectorEnv};
+use townlet_env::{Level, PreviousInputs, Town, VectorEnv, random_allowed};
+use townlet_viewer::frame::Refusal;
 use townlet_viewer::{
     Beside, Brain, CheckpointInfo, Command, EchoBrain, RandomBrain, Recording, RunFacts, Session,
     SessionError, SessionOptions, Source, SourceError, Thought, UntrainedSource, World,
@@ -274,6 +275,15 @@ fn what_a_person_plays_is_recorded_and_replays() {
         let action = random.act(&[], &mask).action;
         session.apply(&Command::Act { action }).unwrap();
         session.advance().unwrap();
+        if session.episode_is_over() {
+            let ended = session.frame();
+            session.apply(&Command::Act { action }).unwrap();
+            assert_eq!(session.frame(), ended, "a key after death begins nothing");
+            session.apply(&Command::NextEpisode {}).unwrap();
+        }
+        let begun = session.frame();
+        session.apply(&Command::NextEpisode {}).unwrap();
+        assert_eq!(session.frame(), begun, "no episode is cut short");
     }
     let error = session.apply(&Command::Level { level: "pomdp".to_owned() }).unwrap_err();
     assert!(matches!(error, SessionError::Recorded), "{error}");
@@ -340,4 +350,43 @@ fn a_recording_that_does_not_replay_is_refused() {
     let error = Recording::read(header.as_bytes(), "empty.jsonl").unwrap_err().to_string();
     assert!(error.contains("no episode"), "{error}");
     assert!(Recording::load("no/such/file.jsonl").unwrap_err().to_string().contains("no/such/file.jsonl"));
+}
+
+#[test]
+fn a_step_that_did_nothing_says_why() {
+    let mut session =
+        Session::play(Arc::new(UntrainedSource::default()), &SessionOptions::default(), None).unwrap();
+    assert_eq!(session.status().level, "temporal", "where places close");
+    let mut seen = std::collections::BTreeSet::new();
+    for step in 0..12_000 {
+        if step == 4000 {
+            // Where they cost more.
+            session.apply(&Command::Level { level: "pomdp".to_owned() }).unwrap();
+            assert_eq!(session.status().longest, 0);
+        }
+        let before = session.frame().lanes[0].clone();
+        // Among all actions, whether they are allowed or not.
+        let action = random_allowed(&[true; 5], &mut townlet_env::stream(3, "refusals", 0, step));
+        session.apply(&Command::Act { action }).unwrap();
+        let frame = session.frame();
+        let taken = frame.lanes[0].taken.clone().unwrap();
+        assert_eq!(taken.refused.is_some(), !taken.allowed, "step {step}: {taken:?}");
+        let place = before.progress.map(|progress| progress.place);
+        let money = before.meters[3].value;
+        match taken.refused {
+            None => assert!(action != Town::INTERACT || taken.used.is_some()),
+            Some(Refusal::Wall) => assert_eq!(before.cell, frame.lanes[0].cell),
+            Some(Refusal::NothingHere) => assert_eq!(place, None),
+            Some(Refusal::Closed) => assert!(!before.places[place.unwrap()].open),
+            Some(Refusal::TooExpensive) => {
+                assert!(session.scene().level.places[place.unwrap()].price > money);
+            }
+        }
+        seen.extend(taken.refused.map(|it| format!("{it:?}")));
+        if session.episode_is_over() {
+            session.apply(&Command::NextEpisode {}).unwrap();
+        }
+    }
+    assert_eq!(seen.len(), 4, "{seen:?}");
+    assert!(session.status().longest >= 50);
 }

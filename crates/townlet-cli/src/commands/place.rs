@@ -30,8 +30,12 @@ pub(crate) struct PlaceArguments {
     #[arg(long, value_name = "NAME", value_parser = host_name)]
     allow_host: Vec<String>,
 
-    /// Also let pages of this origin connect, such as https://hub.example; may be given several times
-    #[arg(long, value_name = "ORIGIN", value_parser = origin)]
+    #[arg(
+        long,
+        value_name = "ORIGIN",
+        value_parser = origin,
+        help = "Also let pages of this origin connect, such as https://hub.example; may be given several times"
+    )]
     allow_origin: Vec<String>,
 
     /// Serve the page below this path, for a proxy that does not take its prefix off
@@ -63,7 +67,7 @@ impl PlaceArguments {
             Some(token) => Token::Given(token.to_owned()),
             None => Token::BeyondLoopback,
         };
-        Ok(Stage::Page(ServerOptions {
+        Ok(Stage::Page(Box::new(ServerOptions {
             host,
             port: self.port,
             base_path: self.base_path.clone(),
@@ -71,7 +75,7 @@ impl PlaceArguments {
             allowed_hosts: self.allow_host.iter().cloned().chain(name).collect(),
             allowed_origins: self.allow_origin.clone(),
             ..ServerOptions::default()
-        }))
+        })))
     }
 }
 

@@ -65,7 +65,7 @@ fn baselines(view: &View) -> Result<Vec<Baseline>> {
 #[derive(Clone, Debug)]
 pub(crate) enum Stage {
     Terminal,
-    Page(ServerOptions),
+    Page(Box<ServerOptions>),
 }
 
 /// Shows a session until the person has seen enough.
@@ -78,7 +78,7 @@ pub(crate) fn show(mut session: Session, stage: Stage) -> Result<()> {
         Stage::Terminal => terminal::run(&mut session).context("cannot show it in this terminal"),
         Stage::Page(options) => {
             // Said on stderr and at once: whoever started this waits for it.
-            serve(session, options, |server| {
+            serve(session, *options, |server| {
                 let others = if server.is_for_others() { ", on this machine or another" } else { "" };
                 eprintln!("Open {} in a browser{others}. Ctrl-C ends it.", server.url());
                 if let Some(warning) = server.warning() {

@@ -45,6 +45,13 @@ impl RunSource {
         Ok(Self { run, config, levels, baselines })
     }
 
+    /// What the run is called: its folder, and not where that lies on the disk, which is nobody's business.
+    fn name(&self) -> String {
+        let path = self.run.path();
+        let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
+        whole.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
     fn status(&self) -> Option<RunStatus> {
         RunStatus::read(&self.run.status_file()).ok()
     }
@@ -64,8 +71,8 @@ impl RunSource {
                 epsilon: None,
             })
         };
-        let last = of(Weights::Last, steps, "the last weights");
-        let best = of(Weights::Best, best.map_or(0, |best| best.steps), "the weights of the best evaluation");
+        let last = of(Weights::Last, steps, "last weights");
+        let best = of(Weights::Best, best.map_or(0, |best| best.steps), "best weights");
         last.into_iter().chain(best).collect()
     }
 
@@ -150,11 +157,13 @@ impl Source for RunSource {
         let metrics = self.metrics();
         let mut survival = evaluations(metrics.as_ref());
         let last = metrics.as_ref().and_then(|metrics| metrics.last_episode().ok().flatten());
-        if survival.is_empty() {
-            // Not evaluated on its way: how long training episodes lasted, a few of them at a time.
+        // One evaluation is no curve yet.
+        let survival_is_evaluated = survival.len() > 1;
+        if !survival_is_evaluated {
+            // Not evaluated on its way, or not often enough: how long training episodes lasted, a few of them at a time.
             let rows = metrics.and_then(|metrics| metrics.thinned_episodes(10 * MOST_POINTS as u64).ok());
             let rows = rows.unwrap_or_default();
-            survival = rows
+            let trained: Vec<_> = rows
                 .chunks(10)
                 .map(|rows| SurvivalPoint {
                     steps: rows[0].steps,
@@ -162,6 +171,9 @@ impl Source for RunSource {
                         / rows.len() as f64,
                 })
                 .collect();
+            if !trained.is_empty() {
+                survival = trained;
+            }
         }
         let thin = survival.len().div_ceil(MOST_POINTS).max(1);
         let mut baselines = self.baselines.clone();
@@ -169,10 +181,12 @@ impl Source for RunSource {
             baselines.push(Baseline { name: "trained".to_owned(), survival: best });
         }
         RunFacts {
-            name: self.run.path().display().to_string(),
+            name: self.name(),
             training: self.run.is_locked(),
             steps: status.as_ref().map_or(0, |status| status.steps),
             survival: survival.into_iter().step_by(thin).collect(),
+            survival_is_evaluated,
+            reward_scale: Some(f64::from(self.config.learner.reward_scale)),
             epsilon: last.as_ref().map(|row| row.epsilon),
             stage: last
                 .as_ref()

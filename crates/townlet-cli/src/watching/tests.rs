@@ -6,7 +6,7 @@ use std::sync::Arc;
 use townlet_drqn::{NetworkPolicy, Policy, Trainer};
 use townlet_env::VectorEnv;
 use townlet_nets::Actor;
-use townlet_viewer::{Beside, Session, SessionOptions};
+use townlet_viewer::{Beside, Session, SessionOptions, Source};
 
 use super::run_source::RunSource;
 use crate::run_config::RunConfig;
@@ -117,4 +117,13 @@ fn a_run_is_watched_from_its_beginning_and_followed_when_it_saves() {
     }
     session.advance().unwrap();
     assert_eq!(session.status().checkpoint.as_deref(), Some("last"));
+}
+
+#[test]
+fn a_run_is_told_of_by_its_name_and_not_by_where_it_lies() {
+    let folder = tempfile::tempdir().unwrap();
+    let (run, config) = begun(folder.path());
+    let facts = RunSource::new(run, config).unwrap().facts();
+    assert_eq!(facts.name, "run");
+    assert_eq!(facts.reward_scale, Some(1.0));
 }

@@ -39,6 +39,12 @@ test("a recording is replayed, with a scrubber", async ({ page }) => {
     await expect(page.locator(".verdict")).toContainText(`after ${steps.length} steps`);
     await scrubber.fill("0");
     await expect(clock).toContainText("step 0 of");
+    await scrubber.blur();
+    for (const [key, step] of [["ArrowRight", 1], ["ArrowRight", 2], ["ArrowLeft", 1], ["PageDown", 21], ["PageUp", 1], ["End", steps.length], ["Home", 0]]) {
+      await page.keyboard.press(key);
+      await expect(clock).toContainText(`step ${step} of`);
+    }
+    await expect(page.getByRole("heading", { level: 2 }).first()).toBeVisible();
   } finally {
     await server.stop();
   }

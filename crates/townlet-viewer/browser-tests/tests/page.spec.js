@@ -167,21 +167,22 @@ test("says what is refused", async ({ page }) => {
   await expect(page.getByRole("alert")).toContainText("there is no level `elsewhere`");
 });
 
-test("lets a person play", async ({ page }) => {
-  await server.stop();
-  server = await start(port, "play");
+test("labels of others who live as long do not lie on each other", async ({ page }) => {
   await open(page);
-  await expect(page.getByRole("heading", { name: "Your survival" })).toBeVisible();
-  await expect(clock(page)).toContainText("step 0 of");
-  await page.keyboard.press("ArrowRight");
-  await expect(clock(page)).toContainText("step 1 of");
+  await expect(page.locator(".trend text").first()).toBeVisible();
+  const boxes = await page.locator(".trend text").evaluateAll((all) => all.map((it) => it.getBoundingClientRect()).map(({ left, right, top, bottom }) => ({ left, right, top, bottom })));
+  for (const [index, one] of boxes.entries()) {
+    for (const other of boxes.slice(index + 1)) {
+      const apart = one.right <= other.left || other.right <= one.left || one.bottom <= other.top + 1 || other.bottom <= one.top + 1;
+      expect(apart, JSON.stringify([one, other])).toBe(true);
+    }
+  }
+});
+
+test("space acts on the session after a click, and not on what was clicked", async ({ page }) => {
+  await pauseAtStart(page);
   await page.keyboard.press("Space");
-  await expect(clock(page)).toContainText("step 2 of");
-  await button(page, "UP").click();
-  await expect(clock(page)).toContainText("step 3 of");
-  await button(page, "Only what the agent sees").click();
-  await expect(page.locator(".agents-view")).toBeVisible();
-  expect(complaints).toEqual([]);
+  await expect(button(page, "Pause")).toBeVisible();
 });
 
 for (const [name, width] of [["phone", 390], ["desktop", 1280], ["wall", 1920]]) {

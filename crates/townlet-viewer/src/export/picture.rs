@@ -20,6 +20,8 @@ const HEAD: u32 = 34;
 const BESIDE: u32 = 250;
 const MEMORY: u32 = 72;
 const FOOT: u32 = 18;
+/// Below this, a need is drawn as one in danger.
+const LOW: f32 = 0.2;
 
 /// Paints the frames of a film, in order: a picture also shows the memory of the frames before it.
 pub(super) struct Painter<'a> {
@@ -111,7 +113,11 @@ impl<'a> Painter<'a> {
                 )
             }),
         };
-        let ink = if lane.ended.is_some() { BAD } else { TEXT };
+        let ink = match &lane.ended {
+            Some(end) if end.died => BAD,
+            Some(_) => GOOD,
+            None => TEXT,
+        };
         canvas.text(x, y, &ascii(&end, 90), &FONT_6X10, ink);
     }
 
@@ -194,13 +200,15 @@ impl<'a> Painter<'a> {
 fn needs(canvas: &mut Canvas, x: i32, top: i32, level: &LevelFacts, lane: &LaneFrame) -> i32 {
     for (index, (facts, meter)) in level.meters.iter().zip(&lane.meters).enumerate() {
         let y = top + 18 * index as i32;
-        let bitten = lane.bites.iter().any(|bite| level.cascades[bite.cascade].target == index);
-        canvas.text(x, y + 2, &ascii(&facts.name, 10), &FONT_6X10, if bitten { BAD } else { TEXT });
+        canvas.text(x, y + 2, &ascii(&facts.name, 10), &FONT_6X10, TEXT);
         canvas.fill(x + 64, y + 2, 130, 10, SUNKEN);
         let full = (130.0 * meter.value.clamp(0.0, 1.0)) as u32;
-        let low = meter.value < 0.2;
-        canvas.fill(x + 64, y + 2, full, 10, if bitten || low { BAD } else { ACCENT });
+        // A need is in danger where it is low, not where another one pulls at it: that stands in small behind it.
+        canvas.fill(x + 64, y + 2, full, 10, if meter.value < LOW { BAD } else { ACCENT });
         canvas.text(x + 200, y + 2, &format!("{:5.1}", 100.0 * meter.value), &FONT_6X10, TEXT);
+        if meter.cascades < 0.0 {
+            canvas.text(x + 232, y + 4, &format!("{:.1}", 100.0 * meter.cascades), &FONT_4X6, BAD);
+        }
     }
     top + 18 * level.meters.len() as i32
 }

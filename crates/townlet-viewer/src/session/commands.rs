@@ -15,8 +15,7 @@ impl Session {
             return Err(SessionError::OutOfRange { what: "action", expected, found: action.to_string() });
         }
         if self.episode_is_over() {
-            self.next_episode()?;
-            return self.record_beginning();
+            return Ok(());
         }
         self.step_lanes(Some(action))?;
         if let Some(recorder) = &mut self.recorder {
@@ -83,6 +82,12 @@ impl Session {
                 self.try_rebuild(|session| session.beside = beside)?;
             }
             Command::Act { action } => self.act(*action)?,
+            Command::NextEpisode {} => {
+                if self.episode_is_over() {
+                    self.next_episode()?;
+                    self.record_beginning()?;
+                }
+            }
             Command::Seek { step } => {
                 self.paused = true;
                 self.go_to(*step)?;

@@ -88,6 +88,9 @@ impl Session {
                 vec![Lane::new(lane_facts(recording.source(), None, true), None, Box::new(town))]
             }
         };
+        if lanes[0].town().level() != self.lanes.first().map_or(lanes[0].town(), Lane::town).level() {
+            self.longest = 0;
+        }
         self.lanes = lanes;
         self.pending = None;
         self.set_scene();

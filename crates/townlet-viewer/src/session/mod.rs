@@ -65,6 +65,7 @@ pub struct Session {
     lanes: Vec<Lane>,
     certificates: VecDeque<Certificate>,
     certified: u64,
+    longest: u32,
     recorder: Option<TraceWriter<LineWriter<Box<dyn Write + Send>>>>,
     recording: Option<Recording>,
     recorded_episode: usize,
@@ -153,6 +154,7 @@ impl Session {
             lanes: Vec::new(),
             certificates: VecDeque::new(),
             certified: 0,
+            longest: 0,
             recorder: None,
             recording: None,
             recorded_episode: 0,
@@ -191,6 +193,7 @@ impl Session {
             checkpoint: self.checkpoint.as_ref().map(|checkpoint| checkpoint.id.clone()),
             follow: self.follow,
             beside: self.beside.clone(),
+            longest: self.longest,
             recording: self.recorder.is_some(),
             replay: self
                 .recording
@@ -303,6 +306,7 @@ impl Session {
                 }
                 self.certificates.push_back(certificate.clone());
                 self.certified += 1;
+                self.longest = self.longest.max(certificate.steps);
             }
         }
         if self.episode_is_over() {

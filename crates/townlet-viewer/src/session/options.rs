@@ -62,6 +62,8 @@ pub struct Status {
     pub follow: bool,
     /// Who is beside the agent.
     pub beside: Beside,
+    /// The most steps that an episode of this level lasted so far, of those that are over.
+    pub longest: u32,
     /// Whether what a person plays is recorded.
     pub recording: bool,
     /// For a replay: which episode, and how many steps it has.

@@ -4,8 +4,9 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::Stylize;
 use ratatui::text::Line;
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Clear, Paragraph};
 
+use super::here::ending;
 use super::lane_view::LaneView;
 use super::{View, keys};
 use crate::Session;
@@ -48,6 +49,11 @@ impl View {
                 masked: self.masked,
             };
             view.draw(frame, area);
+        }
+        if let (Mode::Play, Some(end)) = (scene.mode, &shown.lanes[0].ended) {
+            let panel = body.centered(Constraint::Length(52), Constraint::Length(8));
+            frame.render_widget(Clear, panel);
+            frame.render_widget(ending(session, end), panel);
         }
         frame.render_widget(self.news(session), news);
         frame.render_widget(Line::from(keys::help(scene.mode)).dim(), foot);

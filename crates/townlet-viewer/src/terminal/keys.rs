@@ -1,5 +1,7 @@
 //! What each key does.
 
+use std::time::{Duration, Instant};
+
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use townlet_env::Town;
 
@@ -7,6 +9,10 @@ use super::View;
 use crate::command::SPEEDS;
 use crate::frame::Mode;
 use crate::{Beside, Command, Session};
+
+/// How long the keys have to be still after a death, before one of them begins the next life: whoever dies is still
+/// pressing them.
+const PAUSE: Duration = Duration::from_millis(700);
 
 /// Whether the session goes on after a key.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -19,7 +25,7 @@ pub(super) enum Outcome {
 pub(super) fn help(mode: Mode) -> &'static str {
     match mode {
         Mode::Watch => "space pause  s step  f end  +/- speed  r restart  m memory wiped  v view  q quit",
-        Mode::Play => "arrows move  space INTERACT  r restart  v your view/all  q quit",
+        Mode::Play => "arrows move  space use the place  r restart  v your view/whole town  q quit",
         Mode::Replay => {
             "space pause  \u{2190}/\u{2192} step  PgUp/PgDn 20  [ ] episode  +/- speed  v view  q quit"
         }
@@ -27,26 +33,38 @@ pub(super) fn help(mode: Mode) -> &'static str {
 }
 
 /// Does what a key asks; what goes wrong stands in the view.
-pub(super) fn press(key: KeyEvent, session: &mut Session, view: &mut View) -> Outcome {
+pub(super) fn press(key: KeyEvent, session: &mut Session, view: &mut View, now: Instant) -> Outcome {
     let control = key.modifiers.contains(KeyModifiers::CONTROL);
     match key.code {
         KeyCode::Char('q') | KeyCode::Esc => return Outcome::Quit,
         KeyCode::Char('c' | 'd') if control => return Outcome::Quit,
         KeyCode::Char('v') => view.masked = !view.masked,
         code => {
-            if let Some(command) = command(code, session) {
+            let was_over = session.episode_is_over();
+            let rested = view.settled.is_some_and(|settled| now.saturating_duration_since(settled) >= PAUSE);
+            if let Some(command) = command(code, session, rested) {
                 view.message =
                     session.apply(&command).err().map_or_else(String::new, |error| error.to_string());
             }
+            view.settled = match (was_over, session.episode_is_over()) {
+                (_, false) => None,
+                (false, true) => Some(now),
+                // Every key begins the pause anew, so that one that is held down ends it never.
+                (true, true) => view.settled.map(|_| now),
+            };
         }
     }
     Outcome::GoOn
 }
 
-fn command(code: KeyCode, session: &Session) -> Option<Command> {
+fn command(code: KeyCode, session: &Session, rested: bool) -> Option<Command> {
     let status = session.status();
     if code == KeyCode::Char('r') {
         return Some(Command::Restart {});
+    }
+    if status.mode == Mode::Play && session.episode_is_over() {
+        let begins = matches!(code, KeyCode::Enter | KeyCode::Char(' '));
+        return (begins && rested).then_some(Command::NextEpisode {});
     }
     if status.mode == Mode::Play {
         let action = match code {

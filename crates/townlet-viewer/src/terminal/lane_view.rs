@@ -6,9 +6,10 @@ use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::style::{Color, Style, Stylize};
 use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, Paragraph};
+use ratatui::widgets::{Block, Paragraph, Wrap};
 
 use super::glyphs::{bar, decimals, letters, unit};
+use super::here::here;
 use crate::frame::{LaneFrame, Mode, Scene};
 
 /// From how many columns on, panels stand beside each other.
@@ -25,7 +26,7 @@ pub(super) struct LaneView<'a> {
 
 impl LaneView<'_> {
     pub(super) fn draw(&self, frame: &mut Frame<'_>, area: Rect) {
-        let level = &self.scene.level;
+        let (level, lane) = (&self.scene.level, self.lane);
         let (width, height) = (u16::from(level.width) * 3, u16::from(level.height));
         let (meters, actions) = (level.meters.len() as u16, level.actions.len() as u16);
         if area.width >= WIDE {
@@ -46,8 +47,13 @@ impl LaneView<'_> {
             let title = self.title();
             boxed(frame, town, "Town", |inner| self.town(inner));
             boxed(frame, needs, &title, |inner| self.needs(inner));
-            boxed(frame, values, "Action values", |inner| self.values(inner));
-            boxed(frame, memory, &self.memory_title(), |inner| self.memory(inner));
+            if self.scene.mode == Mode::Play {
+                boxed(frame, values, "Allowed now", |inner| self.values(inner));
+                boxed(frame, memory, "Here", |_| here(self.scene, lane));
+            } else {
+                boxed(frame, values, "Action values", |inner| self.values(inner));
+                boxed(frame, memory, &self.memory_title(), |inner| self.memory(inner));
+            }
             frame.render_widget(Paragraph::new(self.places(bottom.width)), bottom);
         } else {
             let [title, town, needs, values, memory] = Layout::vertical([
@@ -89,12 +95,12 @@ impl LaneView<'_> {
                     .vision_range
                     .is_none_or(|range| column.abs_diff(x) <= range && row.abs_diff(y) <= range);
                 let place = lane.places.iter().position(|place| place.cell == cell);
-                let letter = place.map(|place| {
-                    let letter = letters[place];
-                    // What stands there is known only where the agent stands.
-                    if self.masked && cell != lane.cell { '?' } else { letter }
-                });
-                let open = place.is_none_or(|place| lane.places[place].open);
+                // What stands there is known only where the agent stands, and to one that sees the grid not even
+                // where something stands.
+                let hidden = self.masked && cell != lane.cell;
+                let place = place.filter(|_| !hidden || level.vision_range.is_some());
+                let letter = place.map(|place| if hidden { '?' } else { letters[place] });
+                let open = hidden || place.is_none_or(|place| lane.places[place].open);
                 let mut style = Style::new();
                 if seen {
                     style = style.bg(Color::Indexed(236));
@@ -138,9 +144,9 @@ impl LaneView<'_> {
                 let biting: Vec<_> = biting
                     .map(|bite| level.meters[level.cascades[bite.cascade].source].name.as_str())
                     .collect();
-                let colour = match (meter.value, biting.is_empty()) {
-                    (_, false) | (..0.2, _) => Color::Red,
-                    (..0.4, _) => Color::Yellow,
+                let colour = match meter.value {
+                    ..0.2 => Color::Red,
+                    ..0.4 => Color::Yellow,
                     _ => Color::Green,
                 };
                 let name = format!("{:<10}", clip(&facts.name, 9));
@@ -278,7 +284,7 @@ fn boxed(frame: &mut Frame<'_>, area: Rect, title: &str, content: impl FnOnce(Re
     let block = Block::bordered().title(format!(" {title} "));
     let inner = block.inner(area);
     frame.render_widget(block, area);
-    frame.render_widget(Paragraph::new(content(inner)), inner);
+    frame.render_widget(Paragraph::new(content(inner)).wrap(Wrap { trim: false }), inner);
 }
 
 /// Which of `all` columns or rows to show where there is room for `room`, around `centre`.

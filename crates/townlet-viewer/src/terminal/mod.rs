@@ -3,6 +3,7 @@
 mod draw;
 mod end_signals;
 mod glyphs;
+mod here;
 mod keys;
 mod lane_view;
 #[cfg(test)]
@@ -17,6 +18,7 @@ use ratatui::DefaultTerminal;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
 
 use crate::Session;
+use crate::frame::Mode;
 use crate::pace::Pace;
 use end_signals::EndSignals;
 pub(crate) use glyphs::letters;
@@ -51,7 +53,7 @@ pub fn run(session: &mut Session) -> io::Result<()> {
 }
 
 fn show(terminal: &mut DefaultTerminal, session: &mut Session, ended: &AtomicBool) -> io::Result<()> {
-    let mut view = View::default();
+    let mut view = View::new(session);
     let mut pace = Pace::new(Instant::now());
     let mut polled = Instant::now();
     let mut drawn: Option<Instant> = None;
@@ -68,7 +70,7 @@ fn show(terminal: &mut DefaultTerminal, session: &mut Session, ended: &AtomicBoo
         if event::poll(step.min(picture).min(NOTICE))? {
             match event::read()? {
                 Event::Key(key) if key.kind != KeyEventKind::Release => {
-                    if keys::press(key, session, &mut view) == Outcome::Quit {
+                    if keys::press(key, session, &mut view, Instant::now()) == Outcome::Quit {
                         return Ok(());
                     }
                     view.remember(session);
@@ -109,9 +111,16 @@ pub(crate) struct View {
     masked: bool,
     /// What the last command or step had to complain about.
     message: String,
+    /// For whoever plays: when the episode ended, or a key was pressed after that.
+    settled: Option<Instant>,
 }
 
 impl View {
+    /// The view that a session begins with: a person who plays sees what an agent sees.
+    fn new(session: &Session) -> Self {
+        Self { masked: session.status().mode == Mode::Play, ..Self::default() }
+    }
+
     /// Takes in the frame of a session, unless it has been.
     fn remember(&mut self, session: &Session) {
         let frame = session.frame();

@@ -1,6 +1,7 @@
 //! The terminal, drawn on a screen that is not there.
 
 use std::sync::Arc;
+use std::time::{Duration, Instant};
 
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -28,7 +29,7 @@ fn watch() -> (Session, View) {
 fn type_keys(session: &mut Session, view: &mut View, keys: &[KeyCode]) -> Outcome {
     let mut outcome = Outcome::GoOn;
     for &code in keys {
-        outcome = press(KeyEvent::new(code, KeyModifiers::NONE), session, view);
+        outcome = press(KeyEvent::new(code, KeyModifiers::NONE), session, view, Instant::now());
         view.remember(session);
     }
     outcome
@@ -104,7 +105,7 @@ fn keys_steer_the_session() {
     assert_eq!((session.frame().lanes.len(), session.frame().lanes[0].step), (1, 0));
     assert_eq!(type_keys(&mut session, &mut view, &[KeyCode::Char('q')]), Outcome::Quit);
     let control_c = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
-    assert_eq!(press(control_c, &mut session, &mut view), Outcome::Quit);
+    assert_eq!(press(control_c, &mut session, &mut view, Instant::now()), Outcome::Quit);
 }
 
 #[test]
@@ -123,15 +124,109 @@ fn an_end_is_told() {
 #[test]
 fn a_person_plays_with_what_the_agent_sees() {
     let mut session = Session::play(source(), &options(), None).unwrap();
-    let mut view = View::default();
+    let mut view = View::new(&session);
     view.remember(&session);
     type_keys(&mut session, &mut view, &[KeyCode::Right, KeyCode::Char(' '), KeyCode::Up]);
     assert_eq!(session.frame().lanes[0].step, 3);
-    let all = screen(&view, &session, 80, 24).join("\n");
-    assert!(all.contains("others live, in steps: random 102, trained 498"), "{all}");
+    let own = screen(&view, &session, 80, 24);
+    assert!(own.join("\n").contains("others live, in steps: random 102, trained 498"), "{own:?}");
+    let map = |screen: &[String]| {
+        screen[2..10].iter().map(|row| row.chars().take(26).collect()).collect::<Vec<String>>().join("\n")
+    };
+    assert!(
+        map(&own).contains('?') && !map(&own).contains('H'),
+        "it begins with what an agent sees: {own:?}"
+    );
     type_keys(&mut session, &mut view, &[KeyCode::Char('v')]);
-    let own = screen(&view, &session, 80, 24)[2..10].join("\n");
-    assert!(own.contains('?') && own.matches('\u{00b7}').count() < 200, "{own}");
+    let all = screen(&view, &session, 80, 24);
+    assert!(map(&all).contains('H') && !map(&all).contains('?'), "{all:?}");
     type_keys(&mut session, &mut view, &[KeyCode::Char('m')]);
     assert_eq!(session.frame().lanes.len(), 1);
+}
+
+fn playing(level: &str) -> (Session, View) {
+    let options = SessionOptions { level: Some(level.to_owned()), ..options() };
+    let session = Session::play(source(), &options, None).unwrap();
+    let mut view = View::new(&session);
+    view.remember(&session);
+    (session, view)
+}
+
+#[test]
+fn after_a_death_keys_move_nobody_and_the_next_life_waits_for_a_new_press() {
+    let (mut session, mut view) = playing("pomdp");
+    let mut now = Instant::now();
+    let mut type_key = |session: &mut Session, code, later: u64| {
+        now += Duration::from_millis(later);
+        press(KeyEvent::new(code, KeyModifiers::NONE), session, &mut view, now);
+        view.remember(session);
+        screen(&view, session, 80, 24).join("\n")
+    };
+    let mut shown = String::new();
+    while !session.episode_is_over() {
+        shown = type_key(&mut session, KeyCode::Up, 50);
+    }
+    let steps = session.frame().lanes[0].step;
+    assert!(shown.contains("You died of") && shown.contains("Enter or space"), "{shown}");
+    assert!(shown.contains(&format!("your best so far: {steps} steps")), "{shown}");
+    for later in [50, 50, 2000, 50] {
+        type_key(&mut session, KeyCode::Up, later);
+    }
+    // Held down, and then pressed too soon.
+    for _ in 0..40 {
+        type_key(&mut session, KeyCode::Char(' '), 50);
+    }
+    assert_eq!((session.frame().episode, session.frame().lanes[0].step), (0, steps));
+    let shown = type_key(&mut session, KeyCode::Char(' '), 900);
+    assert_eq!((session.frame().episode, session.frame().lanes[0].step), (1, 0));
+    assert!(!shown.contains("You died of"), "{shown}");
+}
+
+#[test]
+fn who_plays_is_told_what_a_place_costs_and_why_it_was_not_used() {
+    let (mut session, mut view) = playing("temporal");
+    // From wherever it begins: to the corner, up to the bar, which opens in the evening.
+    type_keys(&mut session, &mut view, &[KeyCode::Right; 7]);
+    type_keys(&mut session, &mut view, &[KeyCode::Up; 7]);
+    assert_eq!(session.frame().lanes[0].cell, [7, 0]);
+    let shown = screen(&view, &session, 80, 24).join("\n");
+    for expected in
+        ["the edge of the town", "Bar: costs 7.5 a step, 2 steps in a row", "open 18 to 4 h", "mood +7.5"]
+    {
+        assert!(shown.contains(expected), "{expected}: {shown}");
+    }
+    type_keys(&mut session, &mut view, &[KeyCode::Char(' ')]);
+    let shown = screen(&view, &session, 80, 24).join("\n");
+    assert!(shown.contains("closed at this hour"), "{shown}");
+    type_keys(&mut session, &mut view, &[KeyCode::Left, KeyCode::Char(' ')]);
+    let shown = screen(&view, &session, 80, 24).join("\n");
+    assert!(shown.contains("nothing to use here") && shown.contains("nothing stands here"), "{shown}");
+}
+
+#[test]
+fn to_play_with_what_an_agent_sees_hides_the_places_of_a_level_in_full_view() {
+    let (session, view) = playing("full");
+    let shown = screen(&view, &session, 80, 24)[2..10].join("\n");
+    let map: Vec<&str> = shown.lines().map(|row| row.split('│').nth(1).unwrap()).collect();
+    assert!(map.iter().all(|row| !row.contains('?')), "{shown}");
+    let letters = map.iter().flat_map(|row| row.chars()).filter(|it| it.is_alphabetic());
+    assert!(letters.count() <= 1, "no place but the one underfoot: {shown}");
+}
+
+#[test]
+fn a_need_is_red_where_it_is_low_and_not_where_another_pulls_at_it() {
+    let (mut session, mut view) = watch();
+    let low = |session: &Session| session.frame().lanes[0].bites.first().copied();
+    while low(&session).is_none() && !session.episode_is_over() {
+        type_keys(&mut session, &mut view, &[KeyCode::Char('s')]);
+    }
+    let frame = session.frame();
+    let target = session.scene().level.cascades[low(&session).expect("a need is low").cascade].target;
+    assert!(frame.lanes[0].meters[target].value > 0.4, "the need that is pulled at is well");
+    let mut terminal = Terminal::new(TestBackend::new(80, 24)).unwrap();
+    terminal.draw(|frame| view.draw(frame, &session)).unwrap();
+    let buffer = terminal.backend().buffer();
+    let row = 2 + target as u16;
+    let bar = (26..80).map(|x| &buffer[(x, row)]).find(|cell| cell.symbol() == "\u{2588}").unwrap();
+    assert_eq!(bar.fg, ratatui::style::Color::Green);
 }

@@ -1,19 +1,34 @@
 // Buttons, sliders and keys.
 
 import { html, setAttribute, setOptions, setText, uniqueId } from "./dom.js";
-import { count, short } from "./format.js";
+import { short, weights } from "./format.js";
 
 const MOVES = { ArrowUp: "UP", ArrowDown: "DOWN", ArrowLeft: "LEFT", ArrowRight: "RIGHT", " ": "INTERACT" };
+/** Where keys go in a recorded episode, from its step and its last one. */
+const SEEKS = {
+  ArrowLeft: (step) => step - 1,
+  ArrowRight: (step) => step + 1,
+  PageUp: (step) => step - 20,
+  PageDown: (step) => step + 20,
+  Home: () => 0,
+  End: (step, last) => last,
+};
+const KEYS = {
+  watch: "Space plays and pauses, S takes a step, R restarts, + and − change the speed, M shows the agent beside itself with its memory wiped.",
+  play: "The arrow keys move you, space uses the place that you stand on, R begins the first episode again. You cannot wait: every step is an action.",
+  replay: "Space plays and pauses, ← and → go a step back and on, Page Up and Page Down twenty, Home and End to the start and the end, [ and ] to the episode before and after, + and − change the speed.",
+};
 const FOLLOW = "";
 /** Who may be beside the agent that is no other checkpoint. */
 const WITHOUT_CHECKPOINT = { nobody: "nobody", memory_wiped: "the same, memory wiped" };
 /** How long sliders wait between two messages, in milliseconds: the server refuses more than 40 a second. */
 const BREATH = 60;
 
-/** The controls, in `root`. `send` passes a command on. */
-export function createControls(root, send) {
+/** The controls, in `root`. `send` passes a command on, and `ending` has its keys while an episode is over. */
+export function createControls(root, send, ending) {
   let status = null;
   let scene = null;
+  let step = 0;
 
   const button = (label, act, attributes = {}) => html("button", { type: "button", onclick: act, ...attributes }, label);
   const field = (label, input, ...more) => {
@@ -85,13 +100,8 @@ export function createControls(root, send) {
       button(action, () => send("act", { action: index }), { class: `move ${action.toLowerCase()}` }),
     ),
   );
-  const keys = html(
-    "details",
-    { class: "keys" },
-    html("summary", {}, "Keys"),
-    html("p", {}, "Space plays and pauses, S steps, R restarts, + and − change speed, M compares memory kept and wiped."),
-    html("p", {}, "When you are the agent: the arrow keys move, space interacts, R restarts. There is no waiting: every step is an action."),
-  );
+  const keysText = html("p", {});
+  const keys = html("details", { class: "keys" }, html("summary", {}, "Keys"), keysText);
 
   const groups = {
     drive: html("div", { class: "group" }, play, forward, restart, finish),
@@ -109,6 +119,20 @@ export function createControls(root, send) {
   groups.scrubber.classList.add("wide");
   root.replaceChildren(...Object.values(groups), keys);
 
+  // What was clicked gives the focus back, so that the next key means what it means everywhere: space acts, and does
+  // not press the same button once more. Whoever goes from button to button with the keyboard keeps it.
+  let byPointer = false;
+  const giveBack = (event) => {
+    const it = event.target.closest("button, summary, select, input[type=range], .scroll");
+    if (byPointer && it && it === document.activeElement) it.blur();
+  };
+  document.addEventListener("pointerdown", () => { byPointer = true; }, true);
+  document.addEventListener("keydown", () => { byPointer = false; }, true);
+  document.addEventListener("click", (event) => {
+    if (!event.target.closest("select")) giveBack(event);
+  });
+  document.addEventListener("change", giveBack);
+
   document.addEventListener("keydown", (event) => {
     if (!status || event.ctrlKey || event.altKey || event.metaKey) return;
     // Keys that an element with the focus uses itself are left to it.
@@ -116,11 +140,26 @@ export function createControls(root, send) {
     const pressed = event.target.closest("button, summary, a");
     if (status.mode === "play") {
       const action = scene ? scene.level.actions.indexOf(MOVES[event.key]) : -1;
+      if (ending.takes(event, action >= 0)) {
+        event.preventDefault();
+        return;
+      }
       if (action >= 0 && !(own && !own.classList.contains("moves")) && !(pressed && event.key === " ")) {
         event.preventDefault();
         send("act", { action });
         return;
       }
+    }
+    if (status.mode === "replay" && !own) {
+      const { replay } = status;
+      const count = scene ? scene.recorded_episodes.length : 1;
+      const next = replay.episode + { "[": -1, "]": 1 }[event.key];
+      if (event.key in SEEKS) {
+        send("seek", { step: Math.max(0, Math.min(replay.steps, SEEKS[event.key](step, replay.steps))) });
+        event.preventDefault();
+        return;
+      }
+      if (next >= 0 && next < count) send("episode", { episode: next });
     }
     if (own && !own.classList.contains("moves")) return;
     const key = event.key.toLowerCase();
@@ -152,18 +191,21 @@ export function createControls(root, send) {
     };
     for (const [name, element] of Object.entries(groups)) element.hidden = !shown[name];
     for (const control of [play, forward, finish]) control.hidden = mode === "play";
+    setText(keysText, KEYS[mode]);
   }
 
   return {
     scene(next) {
       scene = next;
-      setOptions(episode, scene.recorded_episodes.map((name, index) => [String(index), name]), "0");
+      setOptions(episode, scene.recorded_episodes.map(episodeName), "0");
       if (status) show();
     },
-    catalogue({ levels, checkpoints }) {
-      const named = checkpoints.map((it) => [it.id, it.steps > 0 ? `${it.label}, ${count(it.steps)} steps` : it.label]);
+    catalogue({ levels, checkpoints, run }) {
+      const named = checkpoints.map((it) => [it.id, weights(it)]);
+      const latest = checkpoints[checkpoints.length - 1];
+      const followed = run.training ? "the newest, as it trains" : latest ? latest.label : "none";
       setOptions(level, levels.map((name) => [name, name]), status ? status.level : levels[0]);
-      setOptions(checkpoint, [[FOLLOW, "newest, as it trains"], ...named], FOLLOW);
+      setOptions(checkpoint, [[FOLLOW, `automatic: ${followed}`], ...named], FOLLOW);
       setOptions(beside, [...Object.entries(WITHOUT_CHECKPOINT), ...named], "nobody");
       if (status) this.status(status);
     },
@@ -178,7 +220,7 @@ export function createControls(root, send) {
       if (document.activeElement !== epsilon) epsilon.value = status.epsilon;
       level.value = status.level;
       checkpoint.value = status.follow ? FOLLOW : (status.checkpoint ?? FOLLOW);
-      setAttribute(wiped, "aria-pressed", status.beside.who === "memory_wiped");
+      setAttribute(wiped, "aria-pressed", String(status.beside.who === "memory_wiped"));
       beside.value = status.beside.who === "checkpoint" ? status.beside.checkpoint : status.beside.who;
       if (status.replay) {
         setAttribute(scrubber, "max", status.replay.steps);
@@ -187,11 +229,17 @@ export function createControls(root, send) {
       show();
     },
     frame(frame) {
-      const { step } = frame.lanes[0];
+      step = frame.lanes[0].step;
       if (status && status.mode === "replay") {
         if (document.activeElement !== scrubber || Number(scrubber.value) !== step) scrubber.value = step;
         setText(scrubberText, `${step} of ${status.replay.steps}`);
       }
     },
   };
+}
+
+/** An option for a recorded episode, counted from 1, with its name where that says more. */
+function episodeName(name, index, all) {
+  const more = /^episode \d+$/i.test(name) ? "" : `: ${name}`;
+  return [String(index), `${index + 1} of ${all.length}${more}`];
 }

@@ -8,9 +8,9 @@ import { panel } from "./panel.js";
 export function deathsPanel() {
   const list = html("ol", { class: "certificates", "aria-live": "off" });
   const explanation = [
-    "An episode ends when energy or health reaches 0, or when the step limit is reached. Each end gets a certificate: how long " +
+    "An episode ends when a need with a cross reaches 0, or after so many steps as the level allows. Each end gets a certificate: how long " +
       "the agent lived, what it died of, and its last twenty steps.",
-    "Look for what it did while the need that killed it was falling. Had it seen a place that would have helped?",
+    "Look at what it did while the need that killed it was falling. Which other needs were at 0, and pulled it down? Had the agent seen a place that would have helped?",
   ];
   const element = panel("deaths", "Certificates", explanation, list);
   let shown = "";
@@ -28,8 +28,8 @@ export function deathsPanel() {
 }
 
 function certificate(it) {
-  const what = it.died ? `Died of ${it.causes.join(" and ")}` : "Lived to the limit";
-  const columns = ["step", "action", "cell", "used", "lowest need", "reward"];
+  const what = it.died ? `Died of ${it.causes.join(" and ")}` : "Lived to the step limit";
+  const columns = ["step", "action", "cell", "used", "deadliest need", "needs at 0", "reward"];
   const rows = it.last_steps.map((step) =>
     html(
       "tr",
@@ -40,6 +40,7 @@ function certificate(it) {
         step.cell.join(", "),
         step.used ? words(step.used) : "",
         step.lowest ? `${step.lowest[0]} ${hundredths(step.lowest[1])}` : "",
+        step.at_zero.join(", "),
         short(step.reward),
       ].map((text) => html("td", {}, String(text))),
     ),

@@ -37,7 +37,37 @@ export function oClock(hour) {
 
 /** Opening hours. */
 export function openingHours(hours) {
-  return hours ? `${hours[0]} to ${hours[1]} h` : "always open";
+  return hours ? `open from ${oClock(hours[0])} to ${oClock(hours[1] % 24)}` : "always open";
+}
+
+/** What a place adds to needs and takes from them: energy +50, health −2. */
+export function effects(amounts) {
+  const some = Object.entries(amounts).filter(([, amount]) => amount !== 0);
+  return some.map(([meter, amount]) => `${meter} ${amount < 0 ? "−" : "+"}${round(100 * Math.abs(amount))}`).join(", ");
+}
+
+/** What a place gives with every step, and what the last step gives besides; all of it at once where one step is enough. */
+export function gives(place) {
+  if (place.ticks > 1) return [place.effects, place.completion_effects];
+  const all = { ...place.effects };
+  for (const [meter, amount] of Object.entries(place.completion_effects)) all[meter] = (all[meter] ?? 0) + amount;
+  return [all, {}];
+}
+
+/** What a place costs, in the numbers of the needs. */
+export function price(place) {
+  return place.price > 0 ? round(100 * place.price) : "free";
+}
+
+/** With at most two decimals, and none that say nothing. */
+function round(value) {
+  return String(Math.round(100 * value) / 100);
+}
+
+/** Which weights: by their steps where that is what they are called, otherwise by their name. */
+export function weights({ id, label, steps }) {
+  if (steps === 0) return label;
+  return id.startsWith("step-") ? `after ${count(steps)} steps` : `${label}, after ${count(steps)} steps`;
 }
 
 /** A place's name in words: HomeMeal is Home meal. */

@@ -3,14 +3,17 @@
 import { setText } from "./dom.js";
 import { connect } from "./connection.js";
 import { createControls } from "./controls.js";
+import { createEnding } from "./ending.js";
 import { createStage } from "./stage.js";
 
 const find = (id) => document.getElementById(id);
 const stage = createStage(find("stage"));
-const controls = createControls(find("controls"), (command, values) => {
+const send = (command, values) => {
   setText(find("complaint"), "");
   connection.send(command, values);
-});
+};
+const ending = createEnding(document.body, () => send("next_episode"));
+const controls = createControls(find("controls"), send, ending);
 let forget = null;
 
 const heard = {
@@ -18,15 +21,18 @@ const heard = {
   catalogue(message) {
     stage.catalogue(message);
     controls.catalogue(message);
+    ending.catalogue(message);
   },
   scene(message) {
     stage.scene(message);
     controls.scene(message);
+    ending.scene(message);
     setText(find("headline"), message.level.description || message.level.name);
     document.title = `Townlet: ${message.level.name}`;
   },
   status(message) {
     controls.status(message);
+    ending.status(message);
   },
   certificates(message) {
     stage.certificates(message.certificates);
@@ -34,6 +40,7 @@ const heard = {
   frame(message) {
     stage.frame(message);
     controls.frame(message);
+    ending.frame(message);
   },
   error({ message }) {
     setText(find("complaint"), message);
@@ -42,11 +49,17 @@ const heard = {
   },
 };
 
+const STATES = {
+  connected: "connected",
+  lost: "not connected, trying again",
+  locked: "locked: open the address that the program printed, which ends in ?token= and the token",
+};
+
 const connection = connect(
-  "/stream",
+  "stream",
   (message) => heard[message.type]?.(message),
-  (connected) => {
-    setText(find("connection"), connected ? "connected" : "not connected, trying again");
-    document.body.classList.toggle("offline", !connected);
+  (state) => {
+    setText(find("connection"), STATES[state]);
+    document.body.classList.toggle("offline", state !== "connected");
   },
 );

@@ -35,11 +35,14 @@ export function metersPanel(scene) {
     const element = html("li", {}, name, bar, value, html("span", { class: "changes" }, causes, bites));
     return { element, fill, bar, value, causes, bites, marks };
   });
+  const steady = level.meters.filter((meter) => meter.money).map((meter) => meter.name);
   const explanation = [
-    "Eight needs, from 0 to 100. Each falls a little with every step; what the last step gave and took stands below " +
-      "the bar. Those with a cross kill the agent when they reach 0.",
-    "The thin line on a bar is a threshold. Below it the need drags others down: who is dirty loses appetite and mood, " +
-      "who is hungry or gloomy loses energy. These cascades are shown in red on the need that suffers, in the step in which they bite.",
+    `${level.meters.length} needs, from 0 to 100. Most fall a little with every step` +
+      (steady.length > 0 ? `; ${steady.join(" and ")} is only spent and earned` : "") +
+      ". What the last step gave and took stands below the bar. The agent dies when one with a cross reaches 0.",
+    ...(level.cascades.length > 0
+      ? [`A thin line on a bar is a threshold. While the need is below it, others fall faster: ${cascades(level)}. Red text beside a need says what made it fall in the last step.`]
+      : []),
   ];
   const element = panel("meters", "Needs", explanation, html("ul", { class: "rows" }, ...rows.map((row) => row.element)));
 
@@ -65,4 +68,15 @@ export function metersPanel(scene) {
       });
     },
   };
+}
+
+/** What low needs do: low hygiene takes from satiation and mood; low social takes from mood. */
+function cascades(level) {
+  const targets = new Map();
+  for (const { source, target } of level.cascades) {
+    const names = targets.get(source) ?? [];
+    targets.set(source, [...names, level.meters[target].name]);
+  }
+  const list = (names) => (names.length > 1 ? `${names.slice(0, -1).join(", ")} and ${names[names.length - 1]}` : names[0]);
+  return [...targets].map(([source, names]) => `low ${level.meters[source].name} takes from ${list(names)}`).join("; ");
 }

@@ -20,8 +20,8 @@ export function placesPanel(scene) {
     return { element: html("li", {}, icon, html("span", { class: "name" }, words(place.name)), bar, value), fill, value };
   });
   const explanation = [
-    "The map shows how often the agent stood on each cell in this episode: the stronger, the more often. The list counts what it used.",
-    "An agent that has learned something has a few strong paths between few places. One that knows nothing wanders.",
+    "The map shows how often the agent stood on each cell in this episode: the stronger the colour, the more often. The list counts what it used.",
+    "An agent that has learned something walks a few paths between a few places, again and again. One that knows nothing wanders.",
   ];
   const list = html("ul", { class: "rows uses" }, ...rows.map((row) => row.element));
   const element = panel("places", "Visits and uses", explanation, html("div", { class: "columns" }, map, list));

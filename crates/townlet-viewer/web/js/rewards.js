@@ -17,9 +17,9 @@ export function rewardsPanel(scene) {
   const label = html("span", {});
   const bar = html("progress", { max: 1, value: 0, "aria-label": "Interaction" });
   const explanation = [
-    "The reward is all that the agent is taught with. Here it is paid for every so many steps survived, and taken for dying; " +
-      "nobody tells it how to survive.",
-    "Some places take several steps in a row before they help fully. The bar shows how far the agent has come at the place it stands on; leaving starts it over.",
+    "Rewards are all that the agent is taught with. The built-in towns pay for steps survived and take for dying; nobody tells it how to survive.",
+    "Some places have to be used several steps in a row before they help fully. The bar shows how far the agent has come at the place it stands on; " +
+      "whoever leaves has to start over.",
   ];
   const element = panel(
     "rewards",
@@ -52,7 +52,7 @@ export function rewardsPanel(scene) {
         setText(label, `${words(level.places[progress.place].name)}: ${done} of ${progress.required}${completed ? ", complete" : ""}`);
         bar.value = done / progress.required;
       } else {
-        setText(label, "Standing on no place");
+        setText(label, "On no place");
         bar.value = 0;
       }
     },

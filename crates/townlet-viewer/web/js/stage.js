@@ -1,8 +1,9 @@
 // All panels together: one column of panels for each agent, and what they share.
 
 import { html, setText, uniqueId } from "./dom.js";
-import { count } from "./format.js";
+import { weights } from "./format.js";
 import { deathsPanel } from "./deaths.js";
+import { guidePanel } from "./guide.js";
 import { memoryPanel } from "./memory.js";
 import { metersPanel } from "./meters.js";
 import { placesPanel } from "./places.js";
@@ -33,14 +34,15 @@ export function createStage(root) {
       const panels = [
         townPanel(scene),
         metersPanel(scene),
-        valuesPanel(scene),
+        ...(scene.mode === "play" ? [guidePanel(scene)] : [valuesPanel(scene)]),
         ...(scene.mode === "watch" ? [memoryPanel(scene, index)] : []),
         ...(scene.mode === "play" ? [survivalPanel(scene)] : []),
         rewardsPanel(scene),
         placesPanel(scene),
       ];
-      const age = facts.trained_steps ? `trained for ${count(facts.trained_steps)} steps` : "untrained";
-      const trained = facts.trained_steps === null ? "" : ` (${facts.checkpoint}, ${age})`;
+      const id = facts.checkpoint ?? "";
+      const label = facts.trained_steps ? weights({ id, label: id, steps: facts.trained_steps }) : id;
+      const trained = facts.trained_steps === null || label === facts.title ? "" : ` (${label})`;
       const subtitle = html("span", { class: "subtitle" }, trained);
       const verdict = html("span", { class: "verdict" });
       const title = html("span", { id: uniqueId("lane") }, facts.title);
@@ -75,6 +77,7 @@ export function createStage(root) {
       const { ended } = lane;
       const verdict = !ended ? "" : ended.died ? `died of ${ended.causes.join(" and ")} after ${ended.steps} steps` : `lived to the limit of ${ended.steps} steps`;
       setText(shown[index].verdict, verdict);
+      shown[index].verdict.classList.toggle("lived", Boolean(ended && !ended.died));
     });
   }
 

@@ -1,7 +1,7 @@
 // For whoever plays: how long they live, beside others.
 
 import { html, setText } from "./dom.js";
-import { short } from "./format.js";
+import { count } from "./format.js";
 import { panel } from "./panel.js";
 
 /** Your survival beside that of others. */
@@ -12,7 +12,7 @@ export function survivalPanel(scene) {
   let best = 0;
   const explanation = [
     "How many steps you live, beside agents that play the same level: each of their bars is a mean over many episodes.",
-    "Switch to what the agent sees below the town, and play with that alone. It is harder than it looks: you have to remember what stands where.",
+    "You begin with what an agent sees. It is harder than it looks: you have to remember what stands where. The button below the town shows you all of it.",
   ];
   const element = panel("survival", "Your survival", explanation, list);
 
@@ -37,7 +37,7 @@ export function survivalPanel(scene) {
       best = Math.max(best, lane.step);
       [lane.step, best, ...others.map((it) => it.survival)].forEach((steps, index) => {
         rows[index].fill.style.width = `${Math.min(100, (100 * steps) / scene.level.step_limit)}%`;
-        setText(rows[index].value, short(steps));
+        setText(rows[index].value, count(steps));
       });
     },
   };

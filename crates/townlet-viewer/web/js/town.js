@@ -1,7 +1,7 @@
 // The town: places, opening hours, the agent and where it came from, and what it really sees.
 
 import { html, setAttribute, setText, svg } from "./dom.js";
-import { oClock, openingHours, words } from "./format.js";
+import { effects, gives, hundredths, oClock, openingHours, price, words } from "./format.js";
 import { picture } from "./icons.js";
 import { panel } from "./panel.js";
 
@@ -24,12 +24,13 @@ export function townPanel(scene) {
     return svg(
       "g",
       { class: "place" },
-      svg("title", {}, `${label}, ${openingHours(place.hours)}`),
+      svg("title", {}, `${label}: ${whatItDoes(place)}`),
       svg("rect", { x: 3, y: 3, width: CELL - 6, height: CELL - 6, rx: 8 }),
       picture(place.name, 17, 8, 26),
       svg("text", { class: "hidden-place", x: CELL / 2, y: 40 }, "?"),
       svg("text", { class: "name", x: CELL / 2, y: 45 }, label),
       place.hours && svg("text", { class: "hours", x: CELL / 2, y: 54 }, `${place.hours[0]}–${place.hours[1]} h`),
+      place.hours && svg("text", { class: "shut", x: CELL / 2, y: 54 }, "closed"),
     );
   });
   const trail = svg("polyline", { class: "trail" });
@@ -47,35 +48,52 @@ export function townPanel(scene) {
     "g",
     { class: "agent" },
     svg("circle", { cx: CELL / 2, cy: CELL / 2, r: 13 }),
-    svg("circle", { class: "eye", cx: CELL / 2 - 5, cy: CELL / 2 - 3, r: 2 }),
-    svg("circle", { class: "eye", cx: CELL / 2 + 5, cy: CELL / 2 - 3, r: 2 }),
-    svg("path", { class: "mouth", d: `M${CELL / 2 - 6} ${CELL / 2 + 4}q6 5 12 0` }),
+    svg("circle", { class: "eye alive", cx: CELL / 2 - 5, cy: CELL / 2 - 3, r: 2 }),
+    svg("circle", { class: "eye alive", cx: CELL / 2 + 5, cy: CELL / 2 - 3, r: 2 }),
+    svg("path", { class: "mouth alive", d: `M${CELL / 2 - 6} ${CELL / 2 + 4}q6 5 12 0` }),
+    svg("path", { class: "mouth lost", d: `M${CELL / 2 - 8} ${CELL / 2 - 6}l5 5m0 -5l-5 5m11 -5l5 5m0 -5l-5 5M${CELL / 2 - 5} ${CELL / 2 + 7}q5 -4 10 0` }),
   );
   drawing.append(cells, ...places, ...shades, trail, sight, agent);
 
-  const view = html("button", { type: "button", class: "view", "aria-pressed": "false" }, "Only what the agent sees");
-  let agentsView = false;
-  view.addEventListener("click", () => {
-    agentsView = !agentsView;
-    setAttribute(view, "aria-pressed", agentsView);
+  const plays = scene.mode === "play";
+  const view = html("button", { type: "button", class: "view" }, plays ? "Only what an agent sees" : "Only what the agent sees");
+  const show = (agentsView) => {
+    setAttribute(view, "aria-pressed", String(agentsView));
     drawing.classList.toggle("agents-view", agentsView);
-  });
+  };
+  // Whoever plays begins with what an agent has to do with.
+  show(plays);
+  view.addEventListener("click", () => show(!drawing.classList.contains("agents-view")));
+  const seesPlaces = level.vision_range !== null;
+  drawing.classList.toggle("sees-no-places", !seesPlaces);
+  const here = html("p", { class: "here", "aria-live": "polite" });
+  const refusal = html("strong", { class: "refusal" });
+  const use = html("span", {});
+  here.append(refusal, use);
+  here.hidden = !plays;
 
   const explanation = [
-    "This is the whole town. The agent does not see it like this: only the bright cells around it, and of " +
-      "those only that something stands there. What it is, it learns by standing on it.",
-    "Everything else it has to remember. The line is the way it came. A faded place is closed at this hour.",
+    (seesPlaces
+      ? "The agent does not see the whole town, only the bright cells around it, and of those only that something stands there. "
+      : "The agent sees where it is on the grid, but not where the places stand. ") +
+      "What a place is, it learns by standing on it; everything else it has to remember.",
+    "The line is the way it came." + (level.places.some((place) => place.hours) ? " A place with a broken border is closed at this hour." : ""),
   ];
-  const element = panel("town", "Town", explanation, clock, drawing, level.vision_range === null ? null : view);
+  const element = panel("town", "Town", explanation, clock, drawing, here, view);
 
   return {
     element,
     frame(lane) {
       const [x, y] = lane.cell;
-      const here = lane.progress ? words(level.places[lane.progress.place].name) : "nothing";
+      const place = lane.progress ? level.places[lane.progress.place] : null;
+      const on = place ? words(place.name) : "no place";
       const time = level.clock ? `${lane.hour >= 6 && lane.hour < 20 ? "☀" : "☾"} ${oClock(lane.hour)}, ` : "";
-      setText(clock, `${time}step ${lane.step} of ${level.step_limit}, on ${here}`);
-      setAttribute(drawing, "aria-label", `Map of the town. The agent is in column ${x + 1}, row ${y + 1}, on ${here}.`);
+      setText(clock, `${time}step ${lane.step} of ${level.step_limit}, on ${on}`);
+      setAttribute(drawing, "aria-label", `Map of the town. The agent is in column ${x + 1}, row ${y + 1}, on ${on}.`);
+      if (plays) {
+        setText(refusal, lane.ended ? "" : refused(level, lane, place));
+        setText(use, place ? `${on}: ${whatItDoes(place)}.` : "Nothing stands here.");
+      }
       lane.places.forEach((place, index) => {
         const node = places[index];
         setAttribute(node, "transform", `translate(${place.cell[0] * CELL} ${place.cell[1] * CELL})`);
@@ -103,4 +121,32 @@ export function townPanel(scene) {
       agent.classList.toggle("dead", Boolean(lane.ended && lane.ended.died));
     },
   };
+}
+
+/** Price, time, hours and effects of a place, for a person. */
+function whatItDoes(place) {
+  const each = place.ticks > 1 ? " a step" : "";
+  const [now, done] = gives(place).map(effects);
+  const parts = [
+    place.price > 0 ? `costs ${price(place)}${each}` : "free",
+    place.ticks > 1 && `takes ${place.ticks} steps in a row`,
+    place.hours && openingHours(place.hours),
+    now && `${now}${each}`,
+    done && `${done} when done`,
+  ];
+  return parts.filter(Boolean).join("; ");
+}
+
+/** Why the last step did nothing. */
+function refused(level, lane, place) {
+  const reason = lane.taken && lane.taken.refused;
+  if (!reason) return "";
+  const money = level.meters.findIndex((meter) => meter.money);
+  const left = money < 0 ? "" : `, and you have ${hundredths(lane.meters[money].value)}`;
+  return {
+    wall: "That is the edge of the town. ",
+    nothing_here: "There is nothing to use here. ",
+    closed: place ? `Closed now, at ${oClock((lane.hour + 23) % 24)}. ` : "",
+    too_expensive: place ? `Too expensive: it costs ${price(place)}${left}. ` : "",
+  }[reason];
 }

@@ -18,16 +18,23 @@ export function valuesPanel(scene) {
   });
   const none = html("p", { class: "none" });
   const explanation = [
-    "For each action the network estimates how much reward it will bring from here on, counting what comes later a little " +
-      "less. The longest bar is the best; bars are drawn from the worst to the best of this moment.",
-    "Crossed out and masked means not allowed here: a wall, or nothing that can be used or paid for now. Sometimes the agent acts at " +
-      "random, to find out what it does not know yet: that is exploring, and epsilon says how often.",
+    "For each action the network estimates how much reward is to come after it, later rewards counting a little less. The agent takes " +
+      "the action with the highest value of those that are allowed. Bars go from the lowest to the highest value of this moment.",
+    "Crossed out and masked means not allowed now: a wall, or nothing here that can be used and paid for. What the network says of such an " +
+      "action means nothing. Sometimes the agent acts at random, to find out what it does not know yet: epsilon says how often.",
   ];
+  const unit = html("p", { class: "note", hidden: true });
   const list = html("ul", { class: "rows" }, ...rows.map((row) => row.element));
-  const element = panel("values", "Action values", explanation, none, list);
+  const element = panel("values", "Action values", explanation, none, list, unit);
 
   return {
     element,
+    catalogue({ run }) {
+      // What the network learned from is not what the town pays.
+      const scale = run.reward_scale ?? 1;
+      unit.hidden = scale === 1 || scene.mode !== "watch";
+      setText(unit, `In units of rewards × ${scale}: 1 here is a reward of ${Math.round(100 / scale) / 100}.`);
+    },
     frame(lane) {
       const { thought } = lane;
       const values = thought ? thought.values : [];
@@ -55,6 +62,6 @@ export function valuesPanel(scene) {
 function noValues(scene, lane, values) {
   if (lane.ended) return "The episode is over.";
   if (scene.mode === "play") return "You choose.";
-  if (scene.mode === "replay" && values.length === 0) return "A trace does not hold what the agent thought.";
+  if (scene.mode === "replay" && values.length === 0) return "A recording does not hold what the agent thought.";
   return values.length === 0 ? "This agent has no values." : "";
 }
