@@ -22,6 +22,8 @@ fn trained() -> Sandbox {
 struct Server {
     process: Child,
     address: String,
+    /// What it says when it is ready.
+    line: String,
 }
 
 impl Server {
@@ -31,10 +33,9 @@ impl Server {
         let mut process = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let mut line = String::new();
         BufReader::new(process.stderr.take().unwrap()).read_line(&mut line).unwrap();
-        let address = line.split("http://").nth(1).and_then(|rest| rest.split(' ').next());
-        let address =
-            address.unwrap_or_else(|| panic!("no address in {line:?}")).trim_end_matches('/').to_owned();
-        Self { process, address }
+        let address = line.split("http://").nth(1).and_then(|rest| rest.split(['/', ' ']).next());
+        let address = address.unwrap_or_else(|| panic!("no address in {line:?}")).to_owned();
+        Self { process, address, line }
     }
 
     /// The whole answer to one request.
@@ -68,6 +69,44 @@ fn a_run_a_checkpoint_and_a_level_are_served() {
         let foreign = server.get("/", "example.org");
         assert!(!foreign.starts_with("HTTP/1.1 200"), "{foreign}");
     }
+}
+
+#[test]
+fn a_name_a_token_and_a_prefix_can_be_given() {
+    let sandbox = Sandbox::new();
+    let arguments = ["watch", "pomdp", "--host", "localhost", "--allow-host", "mybox.local"];
+    let server = Server::start(&sandbox, &arguments);
+    for host in ["localhost", "mybox.local:8766", &server.address] {
+        assert!(server.get("/", host).starts_with("HTTP/1.1 200"), "{host}");
+    }
+    let refused = server.get("/", "otherbox.local");
+    assert!(refused.contains("--allow-host otherbox.local"), "{refused}");
+
+    let arguments = ["play", "pomdp", "--token", "correct-horse", "--base-path", "/user/ada/proxy"];
+    let server = Server::start(&sandbox, &arguments);
+    assert!(server.line.contains("/user/ada/proxy/?token=correct-horse "), "{}", server.line);
+    assert!(server.get("/user/ada/proxy/", &server.address).starts_with("HTTP/1.1 401"));
+    let known = server.get("/user/ada/proxy/metrics.json?token=correct-horse", &server.address);
+    assert!(known.starts_with("HTTP/1.1 200"), "{known}");
+}
+
+#[test]
+fn beyond_this_machine_a_token_is_asked_for_unless_it_is_given_up() {
+    let sandbox = Sandbox::new();
+    let server = Server::start(&sandbox, &["watch", "pomdp", "--host", "0.0.0.0"]);
+    assert!(server.line.contains("/?token="), "{}", server.line);
+    assert!(server.get("/", &server.address).starts_with("HTTP/1.1 401"));
+    let server = Server::start(&sandbox, &["watch", "pomdp", "--host", "0.0.0.0", "--no-token"]);
+    assert!(!server.line.contains("token"), "{}", server.line);
+    assert!(server.get("/", &server.address).starts_with("HTTP/1.1 200"));
+    sandbox.townlet(&["watch", "pomdp", "--token", "short"]).assert().failure().stderr(contains("8 to 200"));
+    sandbox.townlet(&["watch", "pomdp", "--token", "long-enough", "--no-token"]).assert().code(2);
+    sandbox.townlet(&["watch", "pomdp", "--allow-origin", "hub.example"]).assert().code(2);
+    sandbox
+        .townlet(&["watch", "pomdp", "--host", "no such host"])
+        .assert()
+        .failure()
+        .stderr(contains("--host no such host: expected an address of this machine"));
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::iter;
 use anyhow::{Context, Result};
 use townlet_drqn::Checkpoint;
 use townlet_env::{Level, VectorEnv};
-use townlet_metrics::Metrics;
+use townlet_metrics::{EpisodeRow, Metrics};
 use townlet_nets::QNetwork;
 use townlet_viewer::{Baseline, Brain, CheckpointInfo, RunFacts, Source, SourceError, SurvivalPoint, World};
 
@@ -50,6 +50,19 @@ impl RunSource {
         let path = self.run.path();
         let whole = path.canonicalize().unwrap_or_else(|_| path.to_path_buf());
         whole.file_name().unwrap_or_default().to_string_lossy().into_owned()
+    }
+
+    /// An error as everybody who watches may see it: without where the run lies.
+    fn told(&self, error: &anyhow::Error) -> String {
+        let path = self.run.path();
+        let places = [path.canonicalize().ok(), Some(path.to_path_buf())];
+        let text = format!("{error:#}");
+        // A place such as `.` names nothing, and would be found in every sentence.
+        places
+            .iter()
+            .flatten()
+            .filter(|place| place.file_name().is_some())
+            .fold(text, |text, place| text.replace(&*place.to_string_lossy(), &self.name()))
     }
 
     fn status(&self) -> Option<RunStatus> {
@@ -105,6 +118,19 @@ fn evaluations(metrics: Option<&Metrics>) -> Vec<SurvivalPoint> {
     rows.into_iter().map(|row| SurvivalPoint { steps: row.steps, survival: row.survival_mean }).collect()
 }
 
+/// The curve to show, and whether it is of evaluations: of training episodes until there are two evaluations, so that
+/// it does not go when the first one comes.
+pub(super) fn curve(
+    evaluated: Vec<SurvivalPoint>,
+    trained: impl FnOnce() -> Vec<SurvivalPoint>,
+) -> (Vec<SurvivalPoint>, bool) {
+    if evaluated.len() > 1 {
+        return (evaluated, true);
+    }
+    let trained = trained();
+    if trained.len() > 1 || evaluated.is_empty() { (trained, false) } else { (evaluated, true) }
+}
+
 impl Source for RunSource {
     fn checkpoints(&self) -> Vec<CheckpointInfo> {
         let untrained = CheckpointInfo {
@@ -136,7 +162,8 @@ impl Source for RunSource {
             let known = known.into_iter().map(|info| info.id).collect::<Vec<_>>().join(", ");
             return Err(SourceError::NoSuchCheckpoint { id: checkpoint.to_owned(), known });
         }
-        let network = self.network(checkpoint).map_err(|error| SourceError::Other(error.into()))?;
+        let network =
+            self.network(checkpoint).map_err(|error| SourceError::Other(self.told(&error).into()))?;
         Ok(Box::new(NetworkBrain::new(&network, self.config.network.layout.clone())))
     }
 
@@ -155,26 +182,16 @@ impl Source for RunSource {
     fn facts(&self) -> RunFacts {
         let status = self.status();
         let metrics = self.metrics();
-        let mut survival = evaluations(metrics.as_ref());
         let last = metrics.as_ref().and_then(|metrics| metrics.last_episode().ok().flatten());
-        // One evaluation is no curve yet.
-        let survival_is_evaluated = survival.len() > 1;
-        if !survival_is_evaluated {
-            // Not evaluated on its way, or not often enough: how long training episodes lasted, a few of them at a time.
+        let (survival, survival_is_evaluated) = curve(evaluations(metrics.as_ref()), || {
+            // How long training episodes lasted, a few of them at a time.
             let rows = metrics.and_then(|metrics| metrics.thinned_episodes(10 * MOST_POINTS as u64).ok());
-            let rows = rows.unwrap_or_default();
-            let trained: Vec<_> = rows
-                .chunks(10)
-                .map(|rows| SurvivalPoint {
-                    steps: rows[0].steps,
-                    survival: rows.iter().map(|row| row.survival_time as f64).sum::<f64>()
-                        / rows.len() as f64,
-                })
-                .collect();
-            if !trained.is_empty() {
-                survival = trained;
-            }
-        }
+            let mean = |rows: &[EpisodeRow]| SurvivalPoint {
+                steps: rows[0].steps,
+                survival: rows.iter().map(|row| row.survival_time as f64).sum::<f64>() / rows.len() as f64,
+            };
+            rows.unwrap_or_default().chunks(10).map(mean).collect()
+        });
         let thin = survival.len().div_ceil(MOST_POINTS).max(1);
         let mut baselines = self.baselines.clone();
         if let Some(best) = status.as_ref().and_then(|status| status.best_evaluation) {

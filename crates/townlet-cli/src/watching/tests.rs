@@ -6,9 +6,9 @@ use std::sync::Arc;
 use townlet_drqn::{NetworkPolicy, Policy, Trainer};
 use townlet_env::VectorEnv;
 use townlet_nets::Actor;
-use townlet_viewer::{Beside, Session, SessionOptions, Source};
+use townlet_viewer::{Beside, Session, SessionOptions, Source, SurvivalPoint};
 
-use super::run_source::RunSource;
+use super::run_source::{RunSource, curve};
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
 use crate::settings::{SourceFile, resolve, within};
@@ -123,7 +123,31 @@ fn a_run_is_watched_from_its_beginning_and_followed_when_it_saves() {
 fn a_run_is_told_of_by_its_name_and_not_by_where_it_lies() {
     let folder = tempfile::tempdir().unwrap();
     let (run, config) = begun(folder.path());
-    let facts = RunSource::new(run, config).unwrap().facts();
+    let path = run.path().to_path_buf();
+    run.save_weights(Weights::Last, &config.network.init(9, &config.backend.device().unwrap()), &config, 0)
+        .unwrap();
+    let source = RunSource::new(run, config).unwrap();
+    let facts = source.facts();
     assert_eq!(facts.name, "run");
     assert_eq!(facts.reward_scale, Some(1.0));
+    // Errors are shown to everybody, too.
+    std::fs::write(path.join("last.safetensors"), "torn").unwrap();
+    let error = source.brain("last").err().expect("torn weights").to_string();
+    assert!(
+        error.contains("last.safetensors") && !error.contains(&*folder.path().to_string_lossy()),
+        "{error}"
+    );
+}
+
+#[test]
+fn the_curve_of_a_run_does_not_vanish_between_its_first_and_its_second_evaluation() {
+    let points = |count: u64| -> Vec<SurvivalPoint> {
+        (0..count).map(|steps| SurvivalPoint { steps, survival: 100.0 }).collect()
+    };
+    for (evaluations, episodes, expected) in
+        [(0, 9, (9, false)), (1, 9, (9, false)), (2, 9, (2, true)), (1, 0, (1, true)), (0, 0, (0, false))]
+    {
+        let (curve, evaluated) = curve(points(evaluations), || points(episodes));
+        assert_eq!((curve.len(), evaluated), expected, "{evaluations} evaluations, {episodes} episodes");
+    }
 }
