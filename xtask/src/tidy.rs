@@ -53,6 +53,22 @@ fn dependencies_point_one_way() {
     assert_eq!(crates, STANDS_ON.len(), "a crate in tidy.rs is not there any more");
 }
 
+/// Ways of printing in the crates, and the files that may use them. The macros panic where nobody reads; the two
+/// places drop what they cannot write.
+const PRINTING: [(&str, &[&str]); 7] = [
+    // Also `eprint!` and `eprintln!`.
+    ("print!(", &[]),
+    ("println!(", &[]),
+    ("anstream::", &[MESSAGES, OUTPUT]),
+    ("io::stderr", &[MESSAGES]),
+    ("io::stdout", &[OUTPUT, "crates/townlet-viewer/src/terminal/"]),
+    // They print where the terminal cannot be restored, in the middle of a panic too; `try_restore` does not.
+    ("ratatui::restore", &[]),
+    ("ratatui::try_init", &[]),
+];
+const MESSAGES: &str = "crates/townlet-cli/src/messages.rs";
+const OUTPUT: &str = "crates/townlet-cli/src/standard_output.rs";
+
 #[test]
 fn every_file_says_what_it_is() {
     check(|_, text| {
@@ -95,6 +111,30 @@ fn files_are_written_in_one_place() {
         let call =
             CALLS.into_iter().find(|call| code.match_indices(call).any(|(at, _)| begins_a_word(at)))?;
         Some(format!("contains `{call}`: write with townlet-files"))
+    });
+}
+
+#[test]
+fn the_crates_print_in_two_places() {
+    check(|file, text| {
+        let path = file.strip_prefix(root()).unwrap_or(file).to_string_lossy().replace('\\', "/");
+        // Tests and examples may print, and so may the repository's own commands.
+        if !path.starts_with("crates/") || !path.contains("/src/") {
+            return None;
+        }
+        let code = text.lines().zip(1..).filter(|(line, _)| !line.trim_start().starts_with("//"));
+        let mut printed = code.flat_map(|(line, number)| {
+            PRINTING
+                .into_iter()
+                .filter(move |(what, _)| line.contains(what))
+                .map(move |found| (number, found))
+        });
+        let (line, (what, _)) =
+            printed.find(|(_, (_, places))| !places.iter().any(|place| path.starts_with(place)))?;
+        Some(format!(
+            "contains `{what}` in line {line}: the program writes to the `out` that a command is given, or \
+             through {MESSAGES}; libraries return values"
+        ))
     });
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use townlet_drqn::{EpisodeOutcome, Policy, evaluate_with};
 use townlet_env::{Action, Level, MeterSet, Town, stream};
 
+use crate::stop::{Stop, Stopped};
 use crate::survival::{bootstrap_interval, mean, median, standard_error};
 use crate::world::{View, World};
 
@@ -80,14 +81,15 @@ impl Counts {
 ///
 /// # Errors
 ///
-/// Where the level makes no world.
+/// Returns an error if the level makes no world, and [`Stopped`] if `stop` says so before the last episode is over.
 pub(crate) fn play<P: Policy<World>>(
     view: &View,
     episodes: usize,
     seeds: &[u64],
+    stop: Stop<'_>,
     mut policy: impl FnMut(usize, u64) -> P,
 ) -> Result<Evaluation> {
-    let mut outcomes = Vec::with_capacity(episodes * seeds.len());
+    let mut outcomes = Vec::new();
     let counts = RefCell::new(Counts::default());
     let blocks = 0..episodes.div_ceil(MOST_AGENTS);
     let blocks = seeds.iter().flat_map(|&seed| blocks.clone().map(move |block| (seed, block)));
@@ -102,7 +104,8 @@ pub(crate) fn play<P: Policy<World>>(
                 *counts.borrow_mut().deaths.entry(cause).or_default() += 1;
             }
         };
-        outcomes.extend(evaluate_with(&mut world, &mut policy(agents, seed), seed, step, end)?);
+        let played = evaluate_with(&mut world, &mut policy(agents, seed), seed, stop, step, end)?;
+        outcomes.extend(played.ok_or(Stopped)?);
     }
     Ok(summarise(&outcomes, counts.into_inner(), seeds.first().copied().unwrap_or_default()))
 }
@@ -145,23 +148,36 @@ mod tests {
     use townlet_drqn::RandomPolicy;
 
     use super::*;
+    use crate::stop::NEVER;
 
     #[test]
     fn every_block_plays_other_episodes() {
         let level = View::plain(Level::builtin("pomdp").unwrap());
         let random = |_, seed| RandomPolicy::new(seed);
-        let first = play(&level, MOST_AGENTS, &[3], random).unwrap();
-        let both = play(&level, MOST_AGENTS + 40, &[3], random).unwrap();
+        let first = play(&level, MOST_AGENTS, &[3], NEVER, random).unwrap();
+        let both = play(&level, MOST_AGENTS + 40, &[3], NEVER, random).unwrap();
         assert_ne!(first.survival_mean, both.survival_mean);
         assert_eq!(both.deaths.values().sum::<u64>(), (MOST_AGENTS + 40) as u64);
         assert_ne!(block_seed(3, 1), block_seed(3, 2));
     }
 
     #[test]
+    fn an_evaluation_that_is_not_wanted_any_more_ends_within_an_episode() {
+        use std::sync::atomic::{AtomicU32, Ordering};
+
+        let level = View::plain(Level::builtin("pomdp").unwrap());
+        let asked = AtomicU32::new(0);
+        let stop = || asked.fetch_add(1, Ordering::Relaxed) == 3;
+        let outcome = play(&level, 1_000_000, &[3], &stop, |_, seed| RandomPolicy::new(seed));
+        assert!(outcome.unwrap_err().is::<Stopped>());
+        assert_eq!(asked.into_inner(), 4, "asked before every step, and not again");
+    }
+
+    #[test]
     fn the_limit_is_no_death() {
         let mut level = Level::builtin("pomdp").unwrap();
         level.step_limit = 2;
-        let played = play(&View::plain(level), 5, &[1], |_, seed| RandomPolicy::new(seed)).unwrap();
+        let played = play(&View::plain(level), 5, &[1], NEVER, |_, seed| RandomPolicy::new(seed)).unwrap();
         assert_eq!(played.reached_limit, 1.0);
         assert_eq!((played.survival_mean, played.survival_median), (Some(2.0), Some(2.0)));
         assert_eq!(played.survival_standard_error, Some(0.0));

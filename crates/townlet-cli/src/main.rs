@@ -10,6 +10,7 @@ mod episode_tracker;
 mod error_message;
 mod evaluation;
 mod level_argument;
+mod messages;
 mod probe_report;
 mod probe_run;
 mod probe_settings;
@@ -24,6 +25,7 @@ mod settings;
 mod shell;
 mod signals;
 mod standard_output;
+mod stop;
 mod study_table;
 mod suggest;
 mod survival;
@@ -32,17 +34,18 @@ mod training;
 mod watching;
 mod world;
 
-use std::env;
-use std::io;
+use std::io::Write;
 use std::process::ExitCode;
 
-use anstream::{AutoStream, ColorChoice};
-use clap::builder::styling::AnsiColor;
+use anyhow::{Context, Result};
 use clap::{CommandFactory, Parser};
-use tracing_subscriber::EnvFilter;
 
 use crate::commands::Command;
 use crate::standard_output::StandardOutput;
+use crate::stop::Stopped;
+
+/// The exit code of wrong usage, clap's own.
+const WRONG_USAGE: u8 = 2;
 
 #[global_allocator]
 static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
@@ -55,30 +58,47 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 struct Arguments {
     #[command(subcommand)]
     command: Command,
+
+    /// Stop as after Ctrl-C when standard input ends. A study starts its runs so.
+    #[arg(long, hide = true)]
+    stop_at_end_of_input: bool,
 }
 
 fn main() -> ExitCode {
-    let arguments = Arguments::parse();
-    start_logging();
-    match arguments.command.run(Arguments::command, &mut StandardOutput::new()) {
+    let mut out = StandardOutput::new();
+    let outcome = match Arguments::try_parse() {
+        Ok(arguments) => {
+            messages::start_logging();
+            arguments.run(&mut out)
+        }
+        Err(usage) if usage.use_stderr() => {
+            messages::styled(usage.render().ansi());
+            return ExitCode::from(WRONG_USAGE);
+        }
+        // Help, or the version.
+        Err(asked_for) => out.styled(asked_for.render().ansi()),
+    };
+    let written = out.finish().context("the work is done, but not all of its output could be written");
+    match outcome.and(written) {
         Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.is::<Stopped>() => {
+            messages::line(error);
+            ExitCode::from(signals::exit_code())
+        }
         Err(error) => {
-            // As clap shows its own, and without colour where nobody wants or sees any.
-            let style = AnsiColor::Red.on_default().bold();
-            anstream::eprintln!("{style}error:{style:#} {}", error_message::of(&error));
+            messages::error(&error);
             ExitCode::FAILURE
         }
     }
 }
 
-/// Logs to stderr what `RUST_LOG` asks for; otherwise warnings of this project alone, since graphics drivers
-/// complain at length about what they are only asked whether they have.
-fn start_logging() {
-    let wanted = env::var("RUST_LOG").ok().filter(|wanted| !wanted.is_empty());
-    let filter = EnvFilter::builder().parse_lossy(wanted.as_deref().unwrap_or("off,townlet=warn"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter);
-    let colours = AutoStream::choice(&io::stderr()) != ColorChoice::Never;
-    log.with_writer(io::stderr).with_ansi(colours).init();
+impl Arguments {
+    fn run(&self, out: &mut impl Write) -> Result<()> {
+        if self.stop_at_end_of_input {
+            signals::stop_at_end_of_input()?;
+        }
+        self.command.run(Self::command, out)
+    }
 }
 
 #[cfg(test)]

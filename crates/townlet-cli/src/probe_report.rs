@@ -255,6 +255,8 @@ impl<'a, W: Write> Report<'a, W> {
     ///
     /// Where nothing can be written.
     pub(crate) fn finish(mut self) -> Result<()> {
+        // A case that was begun and stopped.
+        self.cases.retain(|case| !case.runs.is_empty());
         for report in &mut self.cases {
             report.summary = Some(Summary::of(&report.runs));
         }

@@ -3,10 +3,12 @@
 use std::collections::VecDeque;
 use std::time::Instant;
 
-use anyhow::Result;
+use anyhow::{Result, bail};
 use rand::RngExt;
 use serde::Serialize;
-use townlet_drqn::{Actor, EpisodeReport, NetworkPolicy, TrainObserver, Trainer, UpdateReport, evaluate};
+use townlet_drqn::{
+    Actor, EpisodeReport, NetworkPolicy, TrainObserver, Trainer, UpdateReport, evaluate_with,
+};
 use townlet_env::probes::{DelayedTMaze, MemoryScore, Probe, ProbeEnv};
 use townlet_env::{PreviousInputs, VectorEnv, stream};
 use townlet_nets::Backend;
@@ -15,6 +17,7 @@ use townlet_nets::device::in_pool;
 use crate::probe_settings::ProbeSettings;
 use crate::progress::{ProgressDisplay, Status};
 use crate::run_config::Budget;
+use crate::stop::{Stop, Stopped};
 
 /// Over how many of the last training episodes their mean return is taken.
 const LAST_EPISODES: usize = 100;
@@ -32,6 +35,7 @@ pub(crate) struct Plan<'a> {
     pub(crate) until_solved: bool,
     /// Show no progress.
     pub(crate) quiet: bool,
+    pub(crate) stop: Stop<'a>,
 }
 
 /// What came of one agent.
@@ -104,7 +108,7 @@ pub(crate) struct Learned<P: Probe> {
 ///
 /// # Errors
 ///
-/// Where the backend does not work or an update diverges.
+/// Returns an error if the backend does not work or an update diverges, and [`Stopped`] if the plan's `stop` says so.
 pub(crate) fn learn<P>(probe: P, plan: &Plan<'_>) -> Result<Learned<P>>
 where
     P: Probe + Copy + Send + Sync,
@@ -117,7 +121,7 @@ where
     let mut trainer = Trainer::new(env, &network, settings.learner.clone(), seed, &device)?;
     let mut record = Record::default();
     let mut looks = Vec::new();
-    let mut display = ProgressDisplay::new(plan.budget, plan.quiet);
+    let mut display = ProgressDisplay::new(plan.budget, trainer.progress(), plan.quiet);
     let started = Instant::now();
     let outcome = in_pool(&device, || -> Result<()> {
         let every = settings.evaluation.every;
@@ -137,6 +141,9 @@ where
             }
             if done || (plan.until_solved && solved_at(&probe, &looks).is_some()) {
                 return Ok(());
+            }
+            if (plan.stop)() {
+                bail!(Stopped);
             }
             trainer.round(&mut record)?;
             display.update(trainer.progress(), || Status {
@@ -181,7 +188,9 @@ where
     let episodes = plan.settings.evaluation.episodes;
     let seed = stream(plan.seed, "probe-evaluation", number as u64, 0).random();
     let mut policy = NetworkPolicy::new(&trainer.learner().acting_network(), episodes, 0.0, seed);
-    let outcomes = evaluate(&mut plan.settings.world(probe, episodes), &mut policy, seed, |_, _, _| {})?;
+    let mut world = plan.settings.world(probe, episodes);
+    let outcomes = evaluate_with(&mut world, &mut policy, seed, plan.stop, |_, _, _| {}, |_, _, _| {})?;
+    let outcomes = outcomes.ok_or(Stopped)?;
     Ok(outcomes.iter().map(|outcome| outcome.total_reward).sum::<f64>() / episodes as f64)
 }
 

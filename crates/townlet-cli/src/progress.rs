@@ -1,11 +1,11 @@
 //! How a training run is going, on stderr.
 
-use std::io::{self, IsTerminal};
 use std::time::{Duration, Instant};
 
-use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use indicatif::{FormattedDuration, HumanDuration, ProgressBar, ProgressStyle};
 use townlet_drqn::Progress;
 
+use crate::messages;
 use crate::run_config::Budget;
 
 /// How often the bar is drawn.
@@ -14,6 +14,8 @@ const BAR_INTERVAL: Duration = Duration::from_millis(200);
 const LINE_INTERVAL: Duration = Duration::from_secs(5);
 /// Over how long speed is measured.
 const SPEED_WINDOW: Duration = Duration::from_secs(5);
+/// Over how long it is measured how soon the budget will be spent, evaluations and checkpoints included.
+const PACE_WINDOW: Duration = Duration::from_secs(30);
 
 /// What is shown besides the counts.
 pub(crate) struct Status {
@@ -31,8 +33,12 @@ pub(crate) struct Status {
 pub(crate) struct ProgressDisplay {
     show: Show,
     budget: Budget,
+    started: Instant,
     shown: Instant,
+    /// In steps.
     speed: Speed,
+    /// In what the budget counts.
+    pace: Speed,
 }
 
 enum Show {
@@ -42,20 +48,23 @@ enum Show {
 }
 
 impl ProgressDisplay {
-    pub(crate) fn new(budget: Budget, quiet: bool) -> Self {
+    /// For a run that stands at `progress`, which is not its beginning where it is resumed.
+    pub(crate) fn new(budget: Budget, progress: &Progress, quiet: bool) -> Self {
         let show = if quiet {
             Show::Nothing
-        } else if io::stderr().is_terminal() {
-            let (Budget::Steps(goal) | Budget::Episodes(goal)) = budget;
-            let bar = ProgressBar::with_draw_target(Some(goal), ProgressDrawTarget::stderr());
-            let template = "{wide_bar} {percent:>3} %  {elapsed} of about {duration}\n{msg}";
+        } else if messages::is_terminal() {
+            let (done, goal) = spent(budget, progress);
+            let bar = ProgressBar::with_draw_target(Some(goal), messages::bar_target()).with_position(done);
+            let template = "{wide_bar} {percent:>3} %  {prefix}\n{msg}";
             bar.set_style(ProgressStyle::with_template(template).expect("the template is well-formed"));
             Show::Bar(bar)
         } else {
             Show::Lines
         };
         let now = Instant::now();
-        Self { show, budget, shown: now, speed: Speed { since: now, steps: 0, rate: None } }
+        let speed = Speed::new(now, progress.steps, SPEED_WINDOW);
+        let pace = Speed::new(now, spent(budget, progress).0, PACE_WINDOW);
+        Self { show, budget, started: now, shown: now, speed, pace }
     }
 
     /// Shows `progress` if it is time to. `status` is asked only then.
@@ -71,16 +80,16 @@ impl ProgressDisplay {
         }
         self.shown = now;
         let speed = self.speed.measure(now, progress.steps);
+        let (done, goal) = spent(self.budget, progress);
+        let pace = self.pace.measure(now, done);
         let text = describe(progress, &status(), speed);
         match &self.show {
             Show::Bar(bar) => {
-                bar.set_position(match self.budget {
-                    Budget::Steps(_) => progress.steps,
-                    Budget::Episodes(_) => progress.episodes,
-                });
+                bar.set_position(done);
+                bar.set_prefix(time(now - self.started, goal.saturating_sub(done), pace));
                 bar.set_message(text);
             }
-            Show::Lines => eprintln!("{text}"),
+            Show::Lines => messages::line(text),
             Show::Nothing => {}
         }
     }
@@ -89,7 +98,7 @@ impl ProgressDisplay {
     pub(crate) fn say(&self, line: &str) {
         match &self.show {
             Show::Bar(bar) => bar.println(line),
-            Show::Lines => eprintln!("{line}"),
+            Show::Lines => messages::line(line),
             Show::Nothing => {}
         }
     }
@@ -102,21 +111,45 @@ impl ProgressDisplay {
     }
 }
 
+/// How much of a budget is spent, and how much there is.
+fn spent(budget: Budget, progress: &Progress) -> (u64, u64) {
+    match budget {
+        Budget::Steps(goal) => (progress.steps, goal),
+        Budget::Episodes(goal) => (progress.episodes, goal),
+    }
+}
+
+/// How long it has taken, and how long it will take at `pace` a second where so much is `left`.
+fn time(elapsed: Duration, left: u64, pace: f64) -> String {
+    let elapsed = FormattedDuration(elapsed);
+    match Duration::try_from_secs_f64(left as f64 / pace) {
+        Ok(left) => format!("{elapsed}, about {} to go", HumanDuration(left)),
+        // Nothing has been done yet.
+        Err(_) => elapsed.to_string(),
+    }
+}
+
 /// The speed over the last few seconds: over the whole run it would long be that of its quick beginning,
 /// when nothing is learned yet.
 struct Speed {
+    window: Duration,
     since: Instant,
-    steps: u64,
+    count: u64,
     rate: Option<f64>,
 }
 
 impl Speed {
-    /// In steps a second.
-    fn measure(&mut self, now: Instant, steps: u64) -> f64 {
+    /// From `now` on, where so much has been counted already.
+    fn new(now: Instant, count: u64, window: Duration) -> Self {
+        Self { window, since: now, count, rate: None }
+    }
+
+    /// In counts a second.
+    fn measure(&mut self, now: Instant, count: u64) -> f64 {
         let elapsed = now - self.since;
-        let rate = (steps - self.steps) as f64 / elapsed.as_secs_f64().max(1e-9);
-        if elapsed >= SPEED_WINDOW {
-            *self = Self { since: now, steps, rate: Some(rate) };
+        let rate = count.saturating_sub(self.count) as f64 / elapsed.as_secs_f64().max(1e-9);
+        if elapsed >= self.window {
+            (self.since, self.count, self.rate) = (now, count, Some(rate));
         }
         self.rate.unwrap_or(rate)
     }
@@ -154,9 +187,20 @@ mod tests {
     }
 
     #[test]
+    fn the_time_to_go_of_a_resumed_run_is_that_of_what_is_left() {
+        let start = Instant::now();
+        // Resumed at 950 of 1,000 steps, at ten a second.
+        let mut pace = Speed::new(start, 950, PACE_WINDOW);
+        let elapsed = Duration::from_secs(2);
+        let pace = pace.measure(start + elapsed, 970);
+        assert_eq!(time(elapsed, 1_000 - 970, pace), "00:00:02, about 3 seconds to go");
+        assert_eq!(time(Duration::ZERO, 30, 0.0), "00:00:00");
+    }
+
+    #[test]
     fn speed_forgets_the_beginning() {
         let start = Instant::now();
-        let mut speed = Speed { since: start, steps: 0, rate: None };
+        let mut speed = Speed::new(start, 0, SPEED_WINDOW);
         assert_eq!(speed.measure(start + Duration::from_secs(1), 1_000), 1_000.0);
         assert_eq!(speed.measure(start + Duration::from_secs(10), 10_000), 1_000.0);
         assert_eq!(speed.measure(start + Duration::from_secs(20), 10_100), 10.0);

@@ -179,6 +179,21 @@ impl RunDirectory {
         serde_json::from_str(&text).with_context(|| format!("{} is damaged", file.display()))
     }
 
+    /// Adds to the provenance that the run goes on here after so many steps, and returns what is different from before,
+    /// if that changes the outcome.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if the provenance cannot be read or written.
+    pub(crate) fn goes_on(&self, steps: u64, config: &RunConfig) -> Result<Option<String>> {
+        let mut provenance = self.provenance()?;
+        let change = provenance.goes_on(steps, Provenance::of(config));
+        let text =
+            serde_json::to_string_pretty(&provenance).context("cannot write the provenance as JSON")?;
+        replace(&self.provenance_file(), text.as_bytes())?;
+        Ok(change)
+    }
+
     /// What `townlet eval` found, one file each.
     pub(crate) fn evaluations(&self) -> PathBuf {
         self.path.join("evaluations")
@@ -217,6 +232,11 @@ impl RunDirectory {
     pub(crate) fn is_locked(&self) -> bool {
         let file = File::open(self.path.join("lock"));
         file.is_ok_and(|file| matches!(file.try_lock(), Err(TryLockError::WouldBlock)))
+    }
+
+    /// Whether a process trains a run at `path` now, whole or not.
+    pub(crate) fn is_trained_at(path: &Path) -> bool {
+        Self { path: path.to_path_buf() }.is_locked()
     }
 
     /// Puts another configuration in the place of the one that is there.

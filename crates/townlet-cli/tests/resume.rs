@@ -3,6 +3,7 @@
 mod common;
 
 use std::fs;
+use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
@@ -134,13 +135,65 @@ fn an_interrupted_run_is_saved_and_says_how_to_go_on() {
         let killed = Command::new("kill").args([signal, &run.id().to_string()]).status().unwrap();
         assert!(killed.success());
         let output = run.wait_with_output().unwrap();
-        assert!(output.status.success(), "{output:?}");
+        let code = if signal == "-INT" { 130 } else { 143 };
+        assert_eq!(output.status.code(), Some(code), "{output:?}");
         let said = String::from_utf8(output.stdout).unwrap();
         assert!(said.contains(&format!("Go on: townlet resume {out}")), "{said}");
         sandbox.townlet(&["runs", "--folder", "."]).assert().success().stdout(contains("interrupted"));
         sandbox.townlet(&["resume", &out]).assert().success().stderr(contains("going on from"));
         assert_same(&sandbox, "whole", &out);
     }
+}
+
+#[cfg(unix)]
+#[test]
+fn a_run_that_is_stopped_in_an_evaluation_makes_it_again() {
+    let sandbox = Sandbox::new();
+    assert!(start(&sandbox, "whole").wait().unwrap().success());
+    let program = assert_cmd::cargo::cargo_bin("townlet");
+    let mut command = Command::new(program);
+    command
+        .args(["train", "--config", "tiny.toml", "--agents", "4", "--quiet", "--out", "stopped"])
+        .args(RUN);
+    // Nobody waits for so many.
+    command.args(["--set", "evaluation.episodes=100000"]).env("RUST_LOG", "townlet=info");
+    command.current_dir(sandbox.path("")).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut run = command.spawn().unwrap();
+    let mut said = BufReader::new(run.stderr.take().unwrap()).lines();
+    assert!(said.any(|line| line.unwrap().contains("evaluating")));
+    assert!(Command::new("kill").arg(run.id().to_string()).status().unwrap().success());
+    let output = run.wait_with_output().unwrap();
+    assert_eq!(output.status.code(), Some(143), "{output:?}");
+    assert!(String::from_utf8(output.stdout).unwrap().contains("Stopped after 1500 steps, and saved."));
+
+    let settings = sandbox.read("stopped/run.toml").replace("episodes = 100000", "episodes = 3");
+    sandbox.write("stopped/run.toml", settings);
+    sandbox.townlet(&["resume", "stopped"]).assert().success();
+    assert_same(&sandbox, "whole", "stopped");
+}
+
+#[test]
+fn a_run_that_goes_on_with_other_threads_says_so() {
+    let sandbox = Sandbox::new();
+    let train = |threads: &str, steps: &str| {
+        sandbox.train("run", &["--steps", steps]).env("RAYON_NUM_THREADS", threads).assert().success();
+    };
+    train("2", "400");
+    let resume = |threads: &str, steps: &str| {
+        let mut command = sandbox.townlet(&["resume", "run", "--steps", steps]);
+        command.env("RAYON_NUM_THREADS", threads).assert().success()
+    };
+    resume("2", "800").stderr(contains("goes on with").not());
+    resume("1", "1200").stderr(contains("warning: run: it computed on 2 threads of flex"));
+    resume("1", "1600").stderr(contains("goes on with").not());
+    let provenance: serde_json::Value = serde_json::from_str(&sandbox.read("run/provenance.json")).unwrap();
+    let threads: Vec<_> = provenance["resumed"].as_array().unwrap().iter().map(|it| &it["threads"]).collect();
+    assert_eq!((&provenance["threads"], threads), (&2.into(), vec![&2.into(), &1.into(), &1.into()]));
+    sandbox
+        .townlet(&["runs", "show", "run"])
+        .assert()
+        .success()
+        .stdout(contains("threads: 2, and 1 from step 800 on"));
 }
 
 #[test]

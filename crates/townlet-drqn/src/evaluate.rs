@@ -51,11 +51,15 @@ pub fn evaluate<E: VectorEnv>(
     seed: u64,
     on_end: impl FnMut(&E, usize, &EpisodeOutcome),
 ) -> Result<Vec<EpisodeOutcome>, EvaluateError> {
-    evaluate_with(env, policy, seed, |_, _, _| {}, on_end)
+    let outcomes = evaluate_with(env, policy, seed, || false, |_, _, _| {}, on_end)?;
+    Ok(outcomes.unwrap_or_default())
 }
 
-/// [`evaluate`], and `on_step` is called for every environment after each step of its one episode, the last one
-/// included, with the action that led to it.
+/// Plays as [`evaluate`] does, unless `should_stop` says before a step that nobody wants the outcomes any more;
+/// then there are none.
+///
+/// `on_step` is called for every environment after each step of its one episode, the last one included, with the
+/// action that led to it.
 ///
 /// # Errors
 ///
@@ -64,9 +68,10 @@ pub fn evaluate_with<E: VectorEnv>(
     env: &mut E,
     policy: &mut impl Policy<E>,
     seed: u64,
+    should_stop: impl Fn() -> bool,
     mut on_step: impl FnMut(&E, usize, Action),
     mut on_end: impl FnMut(&E, usize, &EpisodeOutcome),
-) -> Result<Vec<EpisodeOutcome>, EvaluateError> {
+) -> Result<Option<Vec<EpisodeOutcome>>, EvaluateError> {
     let num_envs = env.num_envs();
     let mut outcomes = vec![EpisodeOutcome::default(); num_envs];
     let mut finished = vec![false; num_envs];
@@ -77,6 +82,9 @@ pub fn evaluate_with<E: VectorEnv>(
     check.start(env.observations(), env.action_masks(), 0)?;
     let mut steps = 0;
     while finished.contains(&false) {
+        if should_stop() {
+            return Ok(None);
+        }
         policy.act(env, &mut actions)?;
         let step = env.step(&actions)?;
         steps += 1;
@@ -102,5 +110,5 @@ pub fn evaluate_with<E: VectorEnv>(
         }
         policy.ended(&ended);
     }
-    Ok(outcomes)
+    Ok(Some(outcomes))
 }

@@ -125,6 +125,12 @@ impl FromStr for Backend {
     }
 }
 
+/// What the CPU backends compute with on this machine, such as `AVX2`. Sums come out differently in their last digits
+/// with another one.
+pub fn instruction_set() -> &'static str {
+    townlet_kernels::instruction_set().0
+}
+
 /// Runs `work` on a thread of the pool where the kernels compute on the host, and right here elsewhere.
 ///
 /// Whoever hands work to a pool from outside wakes a thread and waits for it, every time; inside, the parts of

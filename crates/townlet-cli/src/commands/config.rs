@@ -11,6 +11,7 @@ use townlet_env::Level;
 
 use super::study::Study;
 use crate::error_message;
+use crate::messages;
 use crate::settings::{self, Resolved, SchemaKind, SettingsArguments};
 
 /// Show settings, and check files of them
@@ -94,7 +95,7 @@ impl ShowArguments {
     fn run(&self, out: &mut impl Write) -> Result<()> {
         let resolved = self.settings.resolve()?;
         for note in &resolved.notes {
-            eprintln!("note: {note}");
+            messages::note(note);
         }
         let text = if self.plain {
             toml::to_string(&resolved.config).context("cannot write the configuration as TOML")?

@@ -15,10 +15,11 @@ use townlet_nets::{Backend, QNetwork};
 
 use super::MAX_SEED;
 use crate::evaluation::{Evaluation, play};
-use crate::level_argument;
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
+use crate::stop::Stop;
 use crate::world::View;
+use crate::{error_message, level_argument, messages, signals};
 
 /// Play episodes with a trained agent, with a random one and with one that knows everything
 ///
@@ -97,6 +98,7 @@ pub(crate) fn read(file: &Path) -> Result<Report> {
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
+        signals::listen()?;
         let (run, config, checkpoint) = RunDirectory::open_with_checkpoint(&self.run)?;
         let backend = self.backend.unwrap_or(config.backend);
         let (weights, network) = match (&checkpoint, self.weights) {
@@ -126,7 +128,7 @@ impl Arguments {
             .with_context(|| format!("cannot make {}", folder.display()))
             .and_then(|()| Ok(townlet_files::write(&file, &json)?))
         {
-            eprintln!("warning: the evaluation is not kept: {error:#}");
+            messages::warning(format_args!("the evaluation is not kept: {}", error_message::of(&error)));
         }
         if self.json {
             writeln!(out, "{json}")?;
@@ -164,11 +166,12 @@ impl Arguments {
     ) -> Result<Report> {
         let seeds: Vec<u64> = (0..u64::from(self.seeds)).map(|more| seed.wrapping_add(more)).collect();
         let episodes = self.episodes as usize;
-        let trained = play(view, episodes, &seeds, |agents, seed| {
+        let stop: Stop<'_> = &signals::asked_to_stop;
+        let trained = play(view, episodes, &seeds, stop, |agents, seed| {
             NetworkPolicy::new(network, agents, self.epsilon, seed)
         })?;
-        let random = play(view, episodes, &seeds, |_, seed| RandomPolicy::new(seed))?;
-        let scripted = play(view, episodes, &seeds, |_, _| ScriptedAgent::new(&view.level))?;
+        let random = play(view, episodes, &seeds, stop, |_, seed| RandomPolicy::new(seed))?;
+        let scripted = play(view, episodes, &seeds, stop, |_, _| ScriptedAgent::new(&view.level))?;
         Ok(Report {
             run: run.path().display().to_string(),
             weights,

@@ -3,7 +3,7 @@
 use std::io::Write;
 use std::path::PathBuf;
 
-use anyhow::Result;
+use anyhow::{Result, ensure};
 use clap::{Args, Subcommand, value_parser};
 use serde::Deserialize;
 use serde::de::IntoDeserializer;
@@ -16,6 +16,8 @@ use crate::probe_report::{Case, Report};
 use crate::probe_run::{Learned, Plan, ProbeRun, learn};
 use crate::probe_settings::ProbeSettings;
 use crate::run_config::Budget;
+use crate::signals;
+use crate::stop::Stopped;
 
 /// The longest corridor, delay and memory: beyond it no sequence fits a computer.
 const MOST_STEPS: i64 = 1_000;
@@ -196,7 +198,7 @@ impl PassiveTMazeArguments {
                 Ok(ProbeRun { solved, ..learned.run.clone() })
             })?;
         }
-        measurement.report.finish()
+        measurement.finish()
     }
 }
 
@@ -216,7 +218,7 @@ impl MemoryLengthArguments {
                 Ok(ProbeRun { solved, regret_ratio, ..run.clone() })
             })?;
         }
-        measurement.report.finish()
+        measurement.finish()
     }
 }
 
@@ -247,7 +249,7 @@ impl DelayedTMazeArguments {
                 })?;
             }
         }
-        measurement.report.finish()
+        measurement.finish()
     }
 }
 
@@ -264,7 +266,7 @@ impl FlickeringCartPoleArguments {
             let budget = Budget::Steps(self.steps);
             measurement.learn(probe, case, &settings, budget, false, |learned| Ok(learned.run.clone()))?;
         }
-        measurement.report.finish()
+        measurement.finish()
     }
 }
 
@@ -273,6 +275,8 @@ struct Measurement<'a, W> {
     common: &'a Common,
     builtin: &'static str,
     report: Report<'a, W>,
+    /// Whether somebody asked to stop before the last agent had learned.
+    stopped: bool,
 }
 
 impl Common {
@@ -286,10 +290,11 @@ impl Common {
             out.write_all(builtin.as_bytes())?;
             return Ok(None);
         }
+        signals::listen()?;
         // So that a mistake in the file is found before anything is written.
         ProbeSettings::load(builtin, self.config.as_deref(), MOST_STEPS as u32)?;
         let report = Report::new(P::NAME, self.backend, self.json, self.csv.as_deref(), out)?;
-        Ok(Some(Measurement { common: self, builtin, report }))
+        Ok(Some(Measurement { common: self, builtin, report, stopped: false }))
     }
 }
 
@@ -313,11 +318,31 @@ impl<W: Write> Measurement<'_, W> {
         P::Episode: Send,
     {
         let Common { seeds, seed: first, backend, quiet, .. } = *self.common;
+        let stop = &signals::asked_to_stop;
+        if self.stopped {
+            return Ok(());
+        }
         self.report.begin(case, settings.clone())?;
         for seed in first..first + u64::from(seeds) {
-            let learned = learn(probe, &Plan { settings, backend, seed, budget, until_solved, quiet })?;
-            self.report.push(judge(&learned)?, learned.looks)?;
+            match learn(probe, &Plan { settings, backend, seed, budget, until_solved, quiet, stop }) {
+                Err(error) if error.is::<Stopped>() => {
+                    self.stopped = true;
+                    return Ok(());
+                }
+                learned => {
+                    let learned = learned?;
+                    self.report.push(judge(&learned)?, learned.looks)?;
+                }
+            }
         }
+        Ok(())
+    }
+
+    /// Says what all agents came to; after a signal, those that were done with.
+    fn finish(self) -> Result<()> {
+        let stopped = self.stopped;
+        self.report.finish()?;
+        ensure!(!stopped, Stopped);
         Ok(())
     }
 }

@@ -7,13 +7,15 @@ use anyhow::Result;
 use clap::{Args, value_parser};
 
 use super::MAX_SEED;
+use crate::signals;
 use crate::training::{self, Manner};
 
 /// Go on with a run that was stopped or killed
 ///
-/// Begins with the newest checkpoint that is whole. On a CPU backend, with the same number of threads, the run
-/// comes to the same weights, replay and metrics as if it had never stopped: what it did after the checkpoint
-/// is forgotten, and done again. A finished run goes on with a larger budget.
+/// Begins with the newest checkpoint that is whole. On the same CPU backend, with the same number of threads and the
+/// same instruction set, the run comes to the same weights, replay and metrics as if it had never stopped: what it
+/// did after the checkpoint is forgotten, and done again. With others it says so and goes on. A finished run goes on
+/// with a larger budget.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -39,6 +41,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
-        training::resume(&self.run, self.from.as_deref(), self.steps, self.manner, out)
+        signals::listen()?;
+        let stop = &signals::asked_to_stop;
+        training::resume(&self.run, self.from.as_deref(), self.steps, self.manner, stop, out)
     }
 }

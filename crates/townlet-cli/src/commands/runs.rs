@@ -11,6 +11,8 @@ use indicatif::{HumanBytes, HumanDuration};
 use serde::Serialize;
 use townlet_metrics::Format;
 
+use crate::error_message;
+use crate::messages;
 use crate::run_config::RunConfig;
 use crate::run_directory::RunDirectory;
 use crate::run_status::{RunState, RunStatus};
@@ -155,7 +157,7 @@ fn list(folder: &Path, json: bool, out: &mut impl Write) -> Result<()> {
         match RunDirectory::open(path) {
             Ok((directory, config)) => summaries.push(Summary::of(&directory, &config)),
             // One that is damaged does not hide the others.
-            Err(error) => eprintln!("warning: {error:#}"),
+            Err(error) => messages::warning(error_message::of(&error)),
         }
     }
     if json {
@@ -223,15 +225,15 @@ fn show(run: &Path, json: bool, out: &mut impl Write) -> Result<()> {
     match provenance {
         Ok(provenance) => writeln!(
             out,
-            "townlet {} ({}), Burn {}, {} on {}, {} threads",
+            "townlet {} ({}), Burn {}, {} on {}, threads: {}",
             provenance.townlet,
             provenance.git_commit.as_deref().unwrap_or("no commit known"),
             provenance.burn,
             provenance.backend,
             provenance.cpu.as_deref().unwrap_or(&provenance.arch),
-            provenance.threads
+            provenance.threads_of_parts()
         )?,
-        Err(error) => eprintln!("warning: {error:#}"),
+        Err(error) => messages::warning(error_message::of(&error)),
     }
     for (_, path) in checkpoints {
         writeln!(out, "checkpoint {}", path.display())?;

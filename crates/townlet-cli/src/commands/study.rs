@@ -20,6 +20,8 @@ use townlet_metrics::plot::{Group, Over, Series, learning_curves};
 use townlet_metrics::{Metrics, Recorder};
 
 use crate::config_file::overlay;
+use crate::error_message;
+use crate::messages;
 use crate::recipe::Recipe;
 use crate::settings::{self, SourceFile, settings_table};
 use crate::study_table::{ArmResults, Results};
@@ -303,8 +305,12 @@ impl Runner<'_> {
                         let name = format!("{}-{}", job.arm.name, job.seed);
                         let outcome = self.run(job);
                         match &outcome {
-                            Ok(survival) => eprintln!("{name}: survives {survival:.1} steps"),
-                            Err(error) => eprintln!("{name}: {error:#}"),
+                            Ok(survival) => {
+                                messages::line(format_args!("{name}: survives {survival:.1} steps"))
+                            }
+                            Err(error) => {
+                                messages::line(format_args!("{name}: {}", error_message::of(error)))
+                            }
                         }
                         if outcome.is_err() {
                             failures.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push(name);

@@ -14,8 +14,9 @@ use townlet_nets::Backend;
 
 use super::MAX_SEED;
 use crate::run_directory::RunDirectory;
+use crate::stop::Stopped;
 use crate::world::{View, World};
-use crate::{error_message, level_argument};
+use crate::{error_message, level_argument, signals};
 
 /// Record episodes step by step, or replay recorded ones
 #[derive(Args)]
@@ -102,6 +103,7 @@ impl Arguments {
 
 impl Record {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
+        signals::listen()?;
         let path = Path::new(&self.source);
         let run = RunDirectory::is_at(path).then(|| RunDirectory::open(path)).transpose()?;
         let random = RandomPolicy::new(self.seed);
@@ -143,6 +145,9 @@ impl Record {
             trace.begin(&format!("episode {episode}"), world.inner(), 0).with_context(context)?;
             let mut ended = false;
             while !ended {
+                if signals::asked_to_stop() {
+                    bail!(Stopped);
+                }
                 let mut actions = [0];
                 policy.act(&world, &mut actions)?;
                 world.step(&actions)?;

@@ -7,8 +7,10 @@ use anyhow::{Result, bail};
 use clap::Args;
 use jiff::ZonedDateTime;
 
+use crate::messages;
 use crate::run_config::RunConfig;
 use crate::settings::{Resolved, SettingsArguments};
+use crate::signals;
 use crate::training::{self, Manner};
 
 /// Train an agent
@@ -16,8 +18,9 @@ use crate::training::{self, Manner};
 /// Writes a run directory with the resolved configuration (run.toml), the level (level.toml), where the run
 /// comes from (provenance.json), what happened (metrics.sqlite, and events.out.tfevents.* for TensorBoard),
 /// checkpoints from which `townlet resume` goes on, the trained network (weights.safetensors) and the one that
-/// was evaluated best (best.safetensors). Ctrl-C saves and stops. On a CPU backend, the same arguments train the
-/// same networks.
+/// was evaluated best (best.safetensors). Ctrl-C saves and stops. The same arguments on the same CPU backend, with the
+/// same number of threads (`RAYON_NUM_THREADS`) and the same instruction set, train the same network, bit for bit;
+/// with another number of threads they train another one.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -50,9 +53,11 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
+        // Before the first file is written.
+        signals::listen()?;
         let config = self.resolve()?;
         let path = self.out.clone().unwrap_or_else(|| default_path(&config));
-        training::start(&path, &config, self.manner, out)
+        training::start(&path, &config, self.manner, &signals::asked_to_stop, out)
     }
 
     /// Puts all settings together, and says what of them means nothing here.
@@ -62,7 +67,7 @@ impl Arguments {
             bail!("--until needs evaluations; give --evaluate-every, or evaluation.every in a --config file");
         }
         for note in notes {
-            eprintln!("note: {note}");
+            messages::note(note);
         }
         Ok(config)
     }

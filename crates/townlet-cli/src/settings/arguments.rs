@@ -51,7 +51,8 @@ pub(crate) struct SettingsArguments {
     #[arg(long, value_name = "STEPS", value_parser = positive)]
     until: Option<f64>,
 
-    /// Save after every so many steps, at the best evaluation and at the end; 0 for never [default: 500000]
+    /// Save after every so many steps, at the best evaluation and at the end; 0 for never [default: a tenth of --steps,
+    /// from 5000 to 500000]
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(..=MAX_SEED))]
     checkpoint_every: Option<u64>,
 

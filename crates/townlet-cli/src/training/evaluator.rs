@@ -8,10 +8,12 @@ use serde::{Deserialize, Serialize};
 use townlet_drqn::{NetworkPolicy, Progress, StateFault, Trainer};
 use townlet_env::stream;
 use townlet_metrics::EvaluationRow;
+use tracing::info;
 
 use crate::evaluation::play;
 use crate::run_config::{EvaluationSchedule, RunConfig};
 use crate::run_directory::{RunDirectory, Weights};
+use crate::stop::Stop;
 use crate::world::World;
 
 /// What evaluations there were, as far as it matters for those that follow.
@@ -28,9 +30,11 @@ impl Evaluations {
         Self { due: due_after(config.evaluation.every, 0), ..Self::default() }
     }
 
-    /// What was saved, in a run that goes on after so many steps: when the next one is due follows from them.
-    pub(crate) fn resumed(self, config: &RunConfig, steps: u64) -> Self {
-        Self { due: due_after(config.evaluation.every, steps), ..self }
+    /// What was saved, in a run that goes on. When the next one is due follows from the last; it may be due already
+    /// where it was cut off.
+    pub(crate) fn resumed(self, config: &RunConfig) -> Self {
+        let evaluated = self.last.map_or(0, |last| last.steps);
+        Self { due: due_after(config.evaluation.every, evaluated), ..self }
     }
 
     /// Checks that what was saved can be of a run that stands here.
@@ -105,16 +109,27 @@ impl<'a> Evaluator<'a> {
     }
 
     /// Plays, greedily, with the network as it is now.
-    pub(crate) fn evaluate(&mut self, trainer: &Trainer<World>, clock: Duration) -> Result<EvaluationRow> {
+    ///
+    /// # Errors
+    ///
+    /// Returns [`Stopped`](crate::stop::Stopped) if `stop` says so before the last episode is over. The evaluation is
+    /// still due then.
+    pub(crate) fn evaluate(
+        &mut self,
+        trainer: &Trainer<World>,
+        clock: Duration,
+        stop: Stop<'_>,
+    ) -> Result<EvaluationRow> {
         let EvaluationSchedule { every, episodes, .. } = self.config.evaluation;
         let progress = trainer.progress();
-        self.so_far.due = due_after(every, progress.steps);
+        info!(steps = progress.steps, "evaluating");
         let network = trainer.learner().acting_network();
         // The same episodes every time, and none of those that were trained in or that `townlet eval` plays.
         let seed = stream(self.config.seed, "evaluation-during-training", 0, 0).random();
-        let played = play(&self.config.view(), episodes as usize, &[seed], |agents, seed| {
+        let played = play(&self.config.view(), episodes as usize, &[seed], stop, |agents, seed| {
             NetworkPolicy::new(&network, agents, 0.0, seed)
         })?;
+        self.so_far.due = due_after(every, progress.steps);
         let row = EvaluationRow {
             steps: progress.steps,
             updates: progress.updates,

@@ -21,12 +21,13 @@ use self::evaluator::{Evaluations, Evaluator, describe};
 use self::observer::{Counted, Observer};
 use crate::checkpoints::{Checkpoints, Newest};
 use crate::error_message;
+use crate::messages;
 use crate::progress::{ProgressDisplay, Status};
 use crate::run_config::{Budget, RunConfig};
 use crate::run_directory::{RunDirectory, RunLock, Weights};
 use crate::run_status::{RunState, RunStatus};
 use crate::shell::quoted;
-use crate::signals;
+use crate::stop::{Stop, Stopped};
 use crate::survival::SurvivalWindows;
 use crate::world::World;
 
@@ -90,12 +91,23 @@ struct Run<'a> {
     clock: Duration,
     /// The steps at which a checkpoint was written last.
     saved: u64,
+    stop: Stop<'a>,
     /// Held as long as the run goes on.
     _lock: RunLock,
 }
 
 /// Makes a new run at `path` and trains.
-pub(crate) fn start(path: &Path, config: &RunConfig, manner: Manner, out: &mut impl Write) -> Result<()> {
+///
+/// # Errors
+///
+/// Returns an error if anything goes wrong, and [`Stopped`] if `stop` says so before the end. The run is saved then.
+pub(crate) fn start(
+    path: &Path,
+    config: &RunConfig,
+    manner: Manner,
+    stop: Stop<'_>,
+    out: &mut impl Write,
+) -> Result<()> {
     // Everything that can be refused is, before anything is written.
     let world = config.view().world(config.agents)?;
     let device = config.backend.device()?;
@@ -103,17 +115,22 @@ pub(crate) fn start(path: &Path, config: &RunConfig, manner: Manner, out: &mut i
     let directory = RunDirectory::create(path, config)?;
     let lock = directory.lock()?;
     info!(run = %path.display(), level = config.level.name, seed = config.seed, "training");
-    begin(&directory, config, trainer, lock, manner, out)
+    begin(&directory, config, trainer, lock, stop, manner, out)
 }
 
 /// Goes on with the run at `path` from its newest checkpoint, or from the one given.
 ///
 /// `budget` is that of steps from now on, if there is to be another one.
+///
+/// # Errors
+///
+/// As [`start`].
 pub(crate) fn resume(
     path: &Path,
     from: Option<&Path>,
     budget: Option<u64>,
     manner: Manner,
+    stop: Stop<'_>,
     out: &mut impl Write,
 ) -> Result<()> {
     let (directory, mut config) = RunDirectory::open(path)?;
@@ -131,7 +148,7 @@ pub(crate) fn resume(
         None => checkpoints.newest()?,
     };
     for refused in &newest.refused {
-        eprintln!("warning: {refused}");
+        messages::warning(refused);
     }
     let Some(checkpoint) = newest.good else {
         if !newest.refused.is_empty() {
@@ -141,10 +158,13 @@ pub(crate) fn resume(
                 directory.config_file().display()
             );
         }
-        eprintln!("{} was stopped before its first checkpoint; it begins anew", path.display());
+        messages::line(format_args!(
+            "{} was stopped before its first checkpoint; it begins anew",
+            path.display()
+        ));
         let trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device)?;
         keep_budget()?;
-        return begin(&directory, &config, trainer, lock, manner, out);
+        return begin(&directory, &config, trainer, lock, stop, manner, out);
     };
     let saved: Saved = checkpoint.application()?;
     let (learner, seed) = (config.learner.clone(), config.seed);
@@ -162,11 +182,11 @@ pub(crate) fn resume(
     let Progress { steps, episodes, updates, .. } = *trainer.progress();
     keep_budget()?;
     if !checkpoint.has_replay() {
-        eprintln!(
-            "warning: {} has no replay; nothing is learned until a new one is filled, and the run is not the \
+        messages::warning(format_args!(
+            "{} has no replay; nothing is learned until a new one is filled, and the run is not the \
              one that it would have been",
             checkpoint.path().display()
-        );
+        ));
     }
     let recorder = config
         .metrics
@@ -175,8 +195,17 @@ pub(crate) fn resume(
         })
         .transpose()?;
     checkpoints.forget_after(steps)?;
+    match directory.goes_on(steps, &config) {
+        Ok(None) => {}
+        Ok(Some(change)) => messages::warning(format_args!("{}: {change}", path.display())),
+        // It tells where the run comes from, and decides nothing.
+        Err(error) => messages::warning(format_args!("{}; the run goes on", error_message::of(&error))),
+    }
     if !manner.quiet {
-        eprintln!("going on from {} after {steps} steps and {updates} updates", checkpoint.path().display());
+        messages::line(format_args!(
+            "going on from {} after {steps} steps and {updates} updates",
+            checkpoint.path().display()
+        ));
     }
     info!(run = %path.display(), steps, "resumed");
     Run {
@@ -185,9 +214,10 @@ pub(crate) fn resume(
         checkpoints,
         trainer,
         observer: Observer::new(&config, recorder, saved.counted),
-        evaluator: Evaluator::new(&directory, &config, saved.evaluations.resumed(&config, steps)),
+        evaluator: Evaluator::new(&directory, &config, saved.evaluations.resumed(&config)),
         clock: saved.clock,
         saved: steps,
+        stop,
         _lock: lock,
     }
     .complete(manner, out)
@@ -199,6 +229,7 @@ fn begin(
     config: &RunConfig,
     trainer: Trainer<World>,
     lock: RunLock,
+    stop: Stop<'_>,
     manner: Manner,
     out: &mut impl Write,
 ) -> Result<()> {
@@ -220,6 +251,7 @@ fn begin(
         evaluator: Evaluator::new(directory, config, Evaluations::new(config)),
         clock: Duration::ZERO,
         saved: 0,
+        stop,
         _lock: lock,
     }
     .complete(manner, out)
@@ -227,10 +259,9 @@ fn begin(
 
 impl Run<'_> {
     fn complete(mut self, manner: Manner, out: &mut impl Write) -> Result<()> {
-        signals::listen()?;
         self.tell("training_status", "running");
         self.say(RunState::Running, None)?;
-        let mut display = ProgressDisplay::new(self.config.budget, manner.quiet);
+        let mut display = ProgressDisplay::new(self.config.budget, self.trainer.progress(), manner.quiet);
         let device = self.config.backend.device()?;
         let outcome = in_pool(&device, || self.train(&mut display));
         display.finish();
@@ -262,6 +293,10 @@ impl Run<'_> {
                         writeln!(out, "Stopped after {steps} steps, and saved.")?;
                         Ok(writeln!(out, "Go on: townlet resume {}", quoted(&path.to_string_lossy()))?)
                     }
+                }?;
+                match end {
+                    End::Finished => Ok(()),
+                    End::Interrupted => bail!(Stopped),
                 }
             }
             Err(error) => {
@@ -299,22 +334,26 @@ impl Run<'_> {
     /// something fails.
     fn train(&mut self, display: &mut ProgressDisplay) -> Result<End> {
         let every = self.config.checkpoints.every;
-        while self.goes_on() {
-            let started = Instant::now();
-            let outcome = self.trainer.round(&mut self.observer);
-            self.clock += started.elapsed();
-            self.recorded()?;
-            outcome?;
+        // An evaluation that was cut off is due now, and made before anything else.
+        while self.goes_on() || self.evaluator.is_due(self.trainer.progress().steps) {
+            if (self.stop)() {
+                return self.interrupt();
+            }
+            if !self.evaluator.is_due(self.trainer.progress().steps) {
+                let started = Instant::now();
+                let outcome = self.trainer.round(&mut self.observer);
+                self.clock += started.elapsed();
+                self.recorded()?;
+                outcome?;
+            }
             let steps = self.trainer.progress().steps;
             let mut due = every > 0 && steps / every > self.saved / every;
             if self.evaluator.is_due(steps) {
-                self.evaluate(display)?;
-                // The best so far is kept whole, too.
-                due |= every > 0 && self.evaluator.best_steps() == Some(steps);
-            }
-            if signals::asked_to_stop() {
-                self.save()?;
-                return Ok(End::Interrupted);
+                if !self.evaluate(display)? {
+                    return self.interrupt();
+                }
+                // The best so far is kept whole, too. So is what follows an evaluation that was cut off.
+                due |= every > 0 && (self.evaluator.best_steps() == Some(steps) || self.saved == steps);
             }
             if due {
                 self.save()?;
@@ -337,10 +376,21 @@ impl Run<'_> {
         self.recorded()?;
         outcome?;
         // What is kept in the end has been evaluated, too.
-        if self.evaluator.is_behind(self.trainer.progress().updates) && !self.evaluator.reached() {
-            self.evaluate(display)?;
+        if self.evaluator.is_behind(self.trainer.progress().updates)
+            && !self.evaluator.reached()
+            && !self.evaluate(display)?
+        {
+            return self.interrupt();
         }
         Ok(End::Finished)
+    }
+
+    /// Saves what is not in a checkpoint yet.
+    fn interrupt(&mut self) -> Result<End> {
+        if self.saved != self.trainer.progress().steps {
+            self.save()?;
+        }
+        Ok(End::Interrupted)
     }
 
     fn goes_on(&self) -> bool {
@@ -352,8 +402,12 @@ impl Run<'_> {
         budget && !self.evaluator.reached()
     }
 
-    fn evaluate(&mut self, display: &ProgressDisplay) -> Result<()> {
-        let row = self.evaluator.evaluate(&self.trainer, self.clock)?;
+    /// Evaluates, and returns whether nobody asked to stop meanwhile. Otherwise nothing has changed.
+    fn evaluate(&mut self, display: &ProgressDisplay) -> Result<bool> {
+        let row = match self.evaluator.evaluate(&self.trainer, self.clock, self.stop) {
+            Err(error) if error.is::<Stopped>() => return Ok(false),
+            row => row?,
+        };
         display.say(&describe(&row));
         self.observer.record(row);
         if self.observer.recorder.is_some() {
@@ -362,7 +416,7 @@ impl Run<'_> {
                 self.observer.record(Histogram { tag, steps, values: array.values });
             }
         }
-        self.recorded()
+        self.recorded().map(|()| true)
     }
 
     /// Fails where something could not be recorded.

@@ -19,7 +19,9 @@ use self::level_source::LevelSource;
 use self::run_source::RunSource;
 use crate::evaluation::play;
 use crate::level_argument;
+use crate::messages;
 use crate::run_directory::RunDirectory;
+use crate::stop::NEVER;
 use crate::world::{View, World};
 
 /// How many episodes others play to be compared with.
@@ -53,7 +55,7 @@ fn baselines(view: &View) -> Result<Vec<Baseline>> {
         name: &str,
         policy: impl FnMut(usize, u64) -> P,
     ) -> Result<Baseline> {
-        let played = play(view, BASELINE_EPISODES, &[BASELINE_SEED], policy)?;
+        let played = play(view, BASELINE_EPISODES, &[BASELINE_SEED], NEVER, policy)?;
         Ok(Baseline { name: name.to_owned(), survival: played.survival_mean.unwrap_or_default() })
     }
     let random = lives(view, "random", |_, seed| RandomPolicy::new(seed))?;
@@ -80,9 +82,9 @@ pub(crate) fn show(mut session: Session, stage: Stage) -> Result<()> {
             // Said on stderr and at once: whoever started this waits for it.
             serve(session, *options, |server| {
                 let others = if server.is_for_others() { ", on this machine or another" } else { "" };
-                eprintln!("Open {} in a browser{others}. Ctrl-C ends it.", server.url());
+                messages::line(format_args!("Open {} in a browser{others}. Ctrl-C ends it.", server.url()));
                 if let Some(warning) = server.warning() {
-                    eprintln!("warning: {warning}");
+                    messages::warning(warning);
                 }
             })
             .map_err(Into::into)

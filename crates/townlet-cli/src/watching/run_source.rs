@@ -5,7 +5,7 @@ use std::iter;
 use anyhow::{Context, Result};
 use townlet_drqn::Checkpoint;
 use townlet_env::{Level, VectorEnv};
-use townlet_metrics::{EpisodeRow, Metrics};
+use townlet_metrics::{EpisodeRow, Metrics, grouped};
 use townlet_nets::QNetwork;
 use townlet_viewer::{Baseline, Brain, CheckpointInfo, RunFacts, Source, SourceError, SurvivalPoint, World};
 
@@ -143,7 +143,7 @@ impl Source for RunSource {
         let saved =
             self.run.checkpoints().list().unwrap_or_default().into_iter().filter_map(|(steps, path)| {
                 let id = path.file_name()?.to_str()?.to_owned();
-                let label = format!("after {steps} steps");
+                let label = format!("after {} steps", grouped(steps));
                 Some(CheckpointInfo { id, steps, episodes: None, label, epsilon: None })
             });
         // The last of the list is the one that is followed: while a run trains what it saved last, afterwards what

@@ -66,3 +66,20 @@ impl Sandbox {
         fs::write(self.path(name), contents).unwrap();
     }
 }
+
+/// Two arms of two tiny runs each.
+pub(crate) fn study() -> Sandbox {
+    let sandbox = Sandbox::new();
+    let settings = TINY
+        .replace("[evaluation]", "[settings.evaluation]")
+        .replace("[learner]", "[settings.learner]")
+        .replace("[network]", "[settings.network]");
+    let text = format!(
+        "name = \"tiny\"\nseeds = [1, 2]\n\n[evaluation]\nepisodes = 4\nepsilons = [0.0, 1.0]\n\n\
+         [settings]\nagents = 4\nsteps = 400\n\n{settings}\n\
+         [[arms]]\nname = \"carried\"\n\n\
+         [[arms]]\nname = \"reset\"\nsettings = {{ learner = {{ memory = \"reset-each-step\" }} }}\n"
+    );
+    sandbox.write("tiny-study.toml", text);
+    sandbox
+}

@@ -36,7 +36,7 @@ impl EndSignals {
         use signal_hook::low_level::emulate_default_handler;
 
         /// How long the loop has to notice and to give the terminal back: many times what it takes.
-        const GRACE: Duration = Duration::from_secs(3);
+        const GRACE: Duration = Duration::from_millis(1_500);
 
         let mut signals = Signals::new([SIGTERM, SIGHUP, SIGINT])?;
         let (heard, over) = (Arc::new(AtomicBool::new(false)), Arc::new(AtomicBool::new(false)));

@@ -11,11 +11,15 @@ mod tests;
 
 use std::collections::VecDeque;
 use std::io::{self, IsTerminal};
+use std::panic;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
-use ratatui::DefaultTerminal;
+use ratatui::backend::CrosstermBackend;
 use ratatui::crossterm::event::{self, Event, KeyEventKind};
+use ratatui::crossterm::execute;
+use ratatui::crossterm::terminal::{EnterAlternateScreen, enable_raw_mode};
+use ratatui::{DefaultTerminal, Terminal};
 
 use crate::Session;
 use crate::frame::Mode;
@@ -45,11 +49,29 @@ pub fn run(session: &mut Session) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::Unsupported, message));
     }
     let signals = EndSignals::listen()?;
-    // From here on a panic restores the terminal before its message is printed.
-    let mut terminal = ratatui::try_init()?;
+    restore_before_panic_messages();
+    let mut terminal = open()?;
     let shown = show(&mut terminal, session, &signals.heard);
     let restored = ratatui::try_restore();
     shown.and(restored)
+}
+
+/// From here on a panic restores the terminal before its message is printed.
+///
+/// Ratatui's own hook prints where the terminal cannot be restored, which is a panic in a panic where nobody
+/// reads standard error, and takes the message with it.
+fn restore_before_panic_messages() {
+    let before = panic::take_hook();
+    panic::set_hook(Box::new(move |info| {
+        let _ = ratatui::try_restore();
+        before(info);
+    }));
+}
+
+fn open() -> io::Result<DefaultTerminal> {
+    enable_raw_mode()?;
+    execute!(io::stdout(), EnterAlternateScreen)?;
+    Terminal::new(CrosstermBackend::new(io::stdout()))
 }
 
 fn show(terminal: &mut DefaultTerminal, session: &mut Session, ended: &AtomicBool) -> io::Result<()> {
