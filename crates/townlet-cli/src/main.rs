@@ -26,7 +26,7 @@ mod shell;
 mod signals;
 mod standard_output;
 mod stop;
-mod study_table;
+mod study;
 mod suggest;
 mod survival;
 mod toml_place;

@@ -190,7 +190,7 @@ impl RunDirectory {
         let change = provenance.goes_on(steps, Provenance::of(config));
         let text =
             serde_json::to_string_pretty(&provenance).context("cannot write the provenance as JSON")?;
-        replace(&self.provenance_file(), text.as_bytes())?;
+        townlet_files::write(&self.provenance_file(), text.as_bytes())?;
         Ok(change)
     }
 

@@ -9,10 +9,10 @@ use clap::{Args, Subcommand};
 use toml::Table;
 use townlet_env::Level;
 
-use super::study::Study;
 use crate::error_message;
 use crate::messages;
 use crate::settings::{self, Resolved, SchemaKind, SettingsArguments};
+use crate::study::Study;
 
 /// Show settings, and check files of them
 #[derive(Args)]

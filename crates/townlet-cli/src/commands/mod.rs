@@ -3,7 +3,7 @@
 mod completions;
 mod config;
 mod doctor;
-mod eval;
+pub(crate) mod eval;
 mod export;
 mod levels;
 mod man;
@@ -24,8 +24,6 @@ use std::io::Write;
 
 use anyhow::Result;
 use clap::Subcommand;
-
-pub(crate) use self::study::Study;
 
 #[derive(Subcommand)]
 pub(crate) enum Command {

@@ -8,7 +8,7 @@ use serde_json::{Map, Value};
 use townlet_env::Level;
 
 use super::document::Document;
-use crate::commands::Study;
+use crate::study::Study;
 
 /// A kind of file that has a schema.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, ValueEnum)]
