@@ -20,6 +20,7 @@ impl StateFault {
     /// # Errors
     ///
     /// Returns a fault that says what was found and expected if it does not.
+    #[allow(clippy::needless_pass_by_value, reason = "what is said is put together where it is passed")]
     pub fn ensure(
         holds: bool,
         field: &str,
