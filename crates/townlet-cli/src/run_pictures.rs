@@ -3,6 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::Result;
+use townlet_drqn::{DrqnConfig, rescale_inverse};
 use townlet_metrics::{Metrics, Plot, RunData, figures};
 
 use crate::run_config::RunConfig;
@@ -41,15 +42,34 @@ pub(crate) fn draw(runs: &[PathBuf]) -> Result<Vec<Plot>> {
         });
         let metrics = Metrics::open(run)?;
         let grid = configs[index].level.grid;
-        let read = RunData::read(&name, group.as_deref(), &metrics)?;
+        let learner = &configs[index].learner;
+        let read = RunData::read(&name, group.as_deref(), &metrics)?
+            .with_values(|value| in_unit_of_rewards(value, learner));
         data.push(RunData { grid: Some((grid.width.into(), grid.height.into())), ..read });
     }
     Ok(figures(&data)?)
 }
 
+/// What a value of the network is in the unit of the world's rewards. Of the mean of rescaled values this is about
+/// the mean of the values.
+fn in_unit_of_rewards(value: f64, learner: &DrqnConfig) -> f64 {
+    let scaled = if learner.value_rescaling { rescale_inverse(value) } else { value };
+    scaled / f64::from(learner.reward_scale)
+}
+
 #[cfg(test)]
 mod tests {
+    use townlet_drqn::rescale;
+
     use super::*;
+
+    #[test]
+    fn values_are_drawn_in_the_unit_of_the_rewards_that_they_stand_beside() {
+        let plain = DrqnConfig { reward_scale: 0.01, ..DrqnConfig::default() };
+        assert!((in_unit_of_rewards(2.5, &plain) - 250.0).abs() < 1e-3);
+        let rescaled = DrqnConfig { value_rescaling: true, ..plain };
+        assert!((in_unit_of_rewards(rescale(2.5), &rescaled) - 250.0).abs() < 1e-3);
+    }
 
     #[test]
     fn runs_of_the_same_name_are_told_apart() {

@@ -18,7 +18,8 @@ pub struct RunData {
     pub group: Option<String>,
     /// Its episodes, in order.
     pub episodes: Vec<EpisodeRow>,
-    /// Its updates, in order.
+    /// Its updates, in order. Their values are compared with returns, so they have to be in the unit of the world's
+    /// rewards: see [`with_values`](Self::with_values).
     pub updates: Vec<UpdateRow>,
     /// Its evaluations, in order.
     pub evaluations: Vec<EvaluationRow>,
@@ -50,6 +51,17 @@ impl RunData {
             heat_of: format!("last {shown} episodes"),
             grid: None,
         })
+    }
+
+    /// The same with every value of a network, which learns in a unit of its own, turned into the unit of the
+    /// world's rewards by `unscaled`.
+    #[must_use]
+    pub fn with_values(mut self, unscaled: impl Fn(f64) -> f64) -> Self {
+        for row in &mut self.updates {
+            row.mean_q = unscaled(row.mean_q);
+            row.mean_target = unscaled(row.mean_target);
+        }
+        self
     }
 
     fn series<R>(&self, rows: &[R], point: impl Fn(&R) -> (u64, f64)) -> Series {

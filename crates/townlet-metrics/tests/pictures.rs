@@ -111,6 +111,30 @@ fn several_runs_of_a_group_are_a_mean_with_an_interval() {
 }
 
 #[test]
+fn values_stand_beside_returns_in_the_same_unit() {
+    let mut data = run("a", 0, 40);
+    data.updates.iter_mut().for_each(|row| row.mean_q = 2.0);
+    data.episodes = (0..40).map(|number| episode(number, number * 100).row).collect();
+    data.episodes.iter_mut().for_each(|row| row.total_reward = 200.0);
+    let heights = |data: RunData| {
+        let plots = figures(&[data]).unwrap();
+        let plot = plots.iter().find(|plot| plot.name() == "value-against-return").unwrap();
+        let lines = plot.svg();
+        let lines = lines.split("<polyline").skip(1).filter(|line| line.contains("stroke-width=\"8\""));
+        let height = |line: &str| {
+            let points = line.split_once("points=\"").unwrap().1;
+            points.split([' ', ',']).nth(1).unwrap().trim_end_matches('"').to_owned()
+        };
+        lines.map(height).collect::<Vec<String>>()
+    };
+    let scaled = heights(data.clone());
+    assert_eq!(scaled.len(), 2, "{scaled:?}");
+    assert_ne!(scaled[0], scaled[1]);
+    let unscaled = heights(data.with_values(|value| value / 0.01));
+    assert_eq!(unscaled[0], unscaled[1], "a value of 2 at a scale of 0.01 is a return of 200");
+}
+
+#[test]
 fn training_time_is_told_in_a_unit_that_fits() {
     let measure = |seconds: f64| {
         let runs = vec![Series { name: String::new(), points: vec![(0.0, 1.0), (seconds, 2.0)] }];

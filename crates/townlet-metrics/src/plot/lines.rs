@@ -152,7 +152,7 @@ pub fn epsilon(runs: &[Series]) -> Result<Option<Plot>, PlotError> {
 }
 
 /// What the network says an action is worth, beside what episodes paid: the first of each pair is the mean
-/// value by steps, the second the sum of rewards of episodes by steps.
+/// value by steps, the second the sum of rewards of episodes by steps, in the same unit.
 ///
 /// # Errors
 /// As [`learning_curves`].
@@ -174,9 +174,10 @@ pub fn value_against_return(runs: &[(Series, Series)]) -> Result<Option<Plot>, P
         title: "Mean Q against return".to_owned(),
         description:
             "The mean value of the actions in updates, which is discounted, beside the sum of rewards of \
-                      episodes, which is not. Values that leave returns behind are a sign of divergence."
+                      episodes, which is not; both in the unit of the world's rewards. Values that leave \
+                      returns behind are a sign of divergence."
                 .to_owned(),
-        measure: "reward".to_owned(),
+        measure: "rewards of the world".to_owned(),
     };
     draw_lines(heading, &legend, &lines, &Scale { x: STEPS.to_owned(), y_from_zero: true, logarithms: false })
 }
