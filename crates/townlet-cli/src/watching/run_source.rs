@@ -183,6 +183,7 @@ impl Source for RunSource {
         let status = self.status();
         let metrics = self.metrics();
         let last = metrics.as_ref().and_then(|metrics| metrics.last_episode().ok().flatten());
+        let steps = status.as_ref().map_or(0, |status| status.steps);
         let (survival, survival_is_evaluated) = curve(evaluations(metrics.as_ref()), || {
             // How long training episodes lasted, a few of them at a time.
             let rows = metrics.and_then(|metrics| metrics.thinned_episodes(10 * MOST_POINTS as u64).ok());
@@ -200,11 +201,14 @@ impl Source for RunSource {
         RunFacts {
             name: self.name(),
             training: self.run.is_locked(),
-            steps: status.as_ref().map_or(0, |status| status.steps),
+            steps,
             survival: survival.into_iter().step_by(thin).collect(),
             survival_is_evaluated,
             reward_scale: Some(f64::from(self.config.learner.reward_scale)),
-            epsilon: last.as_ref().map(|row| row.epsilon),
+            // That of the last episode would be one agent's.
+            epsilon: last
+                .as_ref()
+                .map(|row| self.config.learner.epsilon.mean(self.config.agents, steps.max(row.steps))),
             stage: last
                 .as_ref()
                 .filter(|row| row.curriculum_stage > 0)
