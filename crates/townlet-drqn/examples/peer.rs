@@ -25,8 +25,8 @@ use rand::RngExt;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use townlet_drqn::{
-    Actor, DrqnConfig, EpsilonSchedule, Learner, Loss, SequenceBatch, TargetEstimator, TrainError, Trainer,
-    UpdateSchedule,
+    Actor, DrqnConfig, EpsilonSchedule, Learner, Loss, SequenceBatch, StartState, TargetEstimator,
+    TrainError, Trainer, UpdateSchedule,
 };
 use townlet_env::{Action, Level, Town, stream};
 use townlet_nets::device::in_pool;
@@ -287,20 +287,24 @@ fn plain() -> DrqnConfig {
     }
 }
 
-/// The settings of `default_learner` in `crates/townlet-cli/src/run_config.rs`. An example cannot reach
-/// them there: the program depends on this crate.
+/// The settings of `crates/townlet-cli/recipes/best.toml`. An example cannot reach them there: the program depends on
+/// this crate.
 fn program(agents: usize) -> DrqnConfig {
     DrqnConfig {
         discount: 0.995,
-        n_step: 10,
+        n_step: 3,
         estimator: TargetEstimator::Double,
         loss: Loss::Huber,
         reward_scale: 0.01,
         learning_rate: 1e-3,
+        learning_rate_end: 2e-4,
+        learning_rate_updates: 14_000,
         replay_capacity: 300_000,
         batch_size: 32,
         trace_length: 20,
-        schedule: UpdateSchedule { learning_starts: 5_000, update_every: 64, target_copy_every: 50 },
+        start_state: StartState::Stored,
+        period: 10,
+        schedule: UpdateSchedule { learning_starts: 10_000, update_every: 256, target_copy_every: 50 },
         overlap: true,
         epsilon: if agents > 1 {
             EpsilonSchedule::Ladder { base: 0.5, exponent: 4.0 }

@@ -19,7 +19,7 @@ const WORKS: [Work; 12] = [
     act(256),
     act(1024),
     Work::Loop { backend: Backend::Flex, settings: Settings::Plain, agents: 1 },
-    Work::Loop { backend: Backend::Flex, settings: Settings::Program, agents: 32 },
+    Work::Loop { backend: Backend::Flex, settings: Settings::Program, agents: 64 },
 ];
 
 const fn train(backend: Backend, path: Path, batch: usize, time: usize) -> Work {
@@ -80,13 +80,13 @@ mod tests {
     #[test]
     fn work_is_chosen_by_its_name() {
         assert_eq!(selected(&["act-1", "train-16x8-flex"]), ["train-16x8-flex", "act-1"]);
-        assert_eq!(selected(&["loop-32", "loop-32"]), ["loop-32"]);
+        assert_eq!(selected(&["loop-64", "loop-64"]), ["loop-64"]);
     }
 
     #[test]
     fn work_is_chosen_by_the_first_parts_of_its_name() {
         assert_eq!(selected(&["train-16x8"]), ["train-16x8-flex", "train-16x8-ndarray"]);
-        assert_eq!(selected(&["loop"]), ["loop-1", "loop-32"]);
+        assert_eq!(selected(&["loop"]), ["loop-1", "loop-64"]);
     }
 
     #[test]
