@@ -17,10 +17,13 @@ use crate::workspace::Workspace;
 /// How long the agent in the terminal lives before its picture is taken.
 const TERMINAL_SECONDS: u64 = 8;
 
+/// The part of a life that the README shows.
+const LIFE: [&str; 5] = ["--gif", "--seed", "3", "--steps", "200"];
+
 /// What the command takes.
 #[derive(Args)]
 pub(crate) struct Arguments {
-    /// The run to show [default: a short one, trained first]
+    /// The run to show, and to make life.gif of [default: a short one, trained first, and no life.gif]
     #[arg(long, value_name = "DIR")]
     run: Option<PathBuf>,
     /// The folder for the pictures
@@ -46,6 +49,11 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
     };
     let report = scratch.join("report.html");
     child::require(Command::new(&townlet).arg("report").arg(&run).arg("--out").arg(&report))?;
+    if arguments.run.is_some() {
+        let mut film = Command::new(&townlet);
+        film.arg("export").arg(&run).args(LIFE).arg("--out").arg(out.join("life.gif"));
+        child::require(&mut film)?;
+    }
     let text = scratch.join("terminal.txt");
     if let Err(reason) = terminal(&townlet, &run, &text) {
         println!("no picture of the terminal: {reason:#}");

@@ -96,6 +96,30 @@ fn an_animation_has_a_picture_for_every_frame() {
 }
 
 #[test]
+fn a_film_can_be_cut_to_its_first_steps() {
+    let (whole, mut part) = (side_by_side(), side_by_side());
+    part.cut(20);
+    assert_eq!(part.frames, whole.frames[..=20]);
+    part.cut(u32::MAX);
+    assert_eq!(part.frames.len(), 21);
+}
+
+#[test]
+fn a_picture_is_as_wide_as_a_page_whoever_is_in_it() {
+    let size = |film: &Film| {
+        let mut bytes = Vec::new();
+        png(film, 0, &mut bytes).unwrap();
+        let reader = ::png::Decoder::new(std::io::Cursor::new(bytes)).read_info().unwrap();
+        (reader.info().width, reader.info().height)
+    };
+    let recording = Recording::read(&trace()[..], "only.jsonl").unwrap();
+    let alone = size(&Film::of_recording(&recording, 0).unwrap());
+    let beside = size(&side_by_side());
+    assert_eq!((alone.0, beside.0), (800, 800));
+    assert!(alone.1 < 800 && beside.1 < 1_000, "{alone:?} {beside:?}");
+}
+
+#[test]
 fn the_same_film_is_the_same_bytes() {
     let bytes = |film: &Film| {
         let mut bytes = Vec::new();

@@ -149,6 +149,12 @@ impl Canvas {
         pixels
     }
 
+    /// Copies another picture into this one.
+    pub(super) fn copy(&mut self, x: i32, y: i32, other: &Self) {
+        let area = Rectangle::new(Point::new(x, y), other.size());
+        let Ok(()) = self.fill_contiguous(&area, other.pixels.iter().map(|&ink| Ink(ink)));
+    }
+
     pub(super) fn fill(&mut self, x: i32, y: i32, width: u32, height: u32, ink: Ink) {
         let Ok(()) = self.fill_solid(&Rectangle::new(Point::new(x, y), Size::new(width, height)), ink);
     }

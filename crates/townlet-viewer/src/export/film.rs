@@ -58,6 +58,11 @@ impl Film {
         Self::play(session, source, |_, session| session.episode_is_over())
     }
 
+    /// Keeps the first `steps` steps.
+    pub fn cut(&mut self, steps: u32) {
+        self.frames.truncate((steps as usize).saturating_add(1));
+    }
+
     /// Adds frames until `is_over` says so of their number and the session.
     fn play(
         session: &mut Session,

@@ -2,8 +2,12 @@
 
 mod canvas;
 mod film;
+mod layout;
 mod page;
+mod panels;
 mod picture;
+mod text;
+mod town;
 
 use std::borrow::Cow;
 use std::io::{self, Write};
