@@ -11,6 +11,7 @@ mod error_message;
 mod evaluation;
 mod level_argument;
 mod messages;
+mod newest_run;
 mod probe_report;
 mod probe_run;
 mod probe_settings;

@@ -12,7 +12,7 @@ mod tests {
 
     #[test]
     fn a_path_with_a_space_is_quoted() {
-        assert_eq!(quoted("runs/pomdp-0"), "runs/pomdp-0");
+        assert_eq!(quoted("runs/first"), "runs/first");
         assert_eq!(quoted("my runs/it's"), r"'my runs/it'\''s'");
     }
 }

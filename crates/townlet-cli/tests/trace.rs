@@ -15,7 +15,7 @@ fn a_random_agent_is_recorded_and_replayed() {
             .townlet(&["trace", "record", level, "--out", &file, "--episodes", "3", "--seed", "4"])
             .assert()
             .success()
-            .stdout(contains("3 episodes, ").and(contains(format!("Replay: townlet trace verify {file}"))));
+            .stdout(contains("3 episodes, ").and(contains(format!("See it: townlet replay {file}"))));
     }
     sandbox
         .townlet(&["trace", "verify", "full.jsonl", "pomdp.jsonl", "temporal.jsonl", "pomdp-shuffled.jsonl"])

@@ -18,7 +18,7 @@ fn a_run_leaves_everything_behind() {
         .assert()
         .success()
         .stdout(contains("Trained for 1200 steps").and(contains("Mean survival: ")))
-        .stdout(contains("Next: townlet eval run\n"));
+        .stdout(contains("Next: townlet watch run\n      townlet eval run\n"));
 
     let run: toml::Table = sandbox.read("run/run.toml").parse().unwrap();
     assert_eq!(run["seed"].as_integer(), Some(5));

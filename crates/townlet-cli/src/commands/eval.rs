@@ -14,6 +14,7 @@ use townlet_env::ScriptedAgent;
 use townlet_nets::{Backend, QNetwork};
 
 use super::MAX_SEED;
+use super::run_argument::or_newest;
 use crate::evaluation::{Evaluation, play};
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
@@ -29,14 +30,14 @@ use crate::{error_message, level_argument, messages, signals};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  townlet eval runs/pomdp-0
-  townlet eval runs/pomdp-0 --episodes 500 --seeds 5 --json
-  townlet eval runs/pomdp-0/checkpoints/step-000000500032
-  townlet eval runs/pomdp-0 --level pomdp-shuffled")]
+  townlet eval
+  townlet eval runs/first --episodes 500 --seeds 5 --json
+  townlet eval runs/first/checkpoints/step-000000500032
+  townlet eval --level pomdp-shuffled")]
 pub(crate) struct Arguments {
-    /// The run directory that `townlet train` made, or one of its checkpoints
+    /// The run directory that `townlet train` made, or one of its checkpoints [default: the newest run in runs]
     #[arg(value_name = "RUN|CHECKPOINT")]
-    run: PathBuf,
+    run: Option<PathBuf>,
 
     /// How many episodes each of them plays with each seed
     #[arg(long, value_name = "N", default_value_t = 200, value_parser = value_parser!(u32).range(1..))]
@@ -99,7 +100,8 @@ pub(crate) fn read(file: &Path) -> Result<Report> {
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         signals::listen()?;
-        let (run, config, checkpoint) = RunDirectory::open_with_checkpoint(&self.run)?;
+        let run = or_newest(self.run.as_deref())?;
+        let (run, config, checkpoint) = RunDirectory::open_with_checkpoint(&run)?;
         let backend = self.backend.unwrap_or(config.backend);
         let (weights, network) = match (&checkpoint, self.weights) {
             (Some(_), Some(_)) => bail!("--weights chooses among those of a run; a checkpoint has its own"),

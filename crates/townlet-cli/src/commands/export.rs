@@ -10,6 +10,7 @@ use townlet_viewer::export::{Film, gif, html, png};
 use townlet_viewer::{Beside, Recording, Session, SessionOptions};
 
 use super::MAX_SEED;
+use super::run_argument::or_newest;
 use crate::run_directory::RunDirectory;
 use crate::watching::source;
 
@@ -19,13 +20,13 @@ use crate::watching::source;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  townlet export first.jsonl --gif
+  townlet export --gif
   townlet export first.jsonl --png 40 --out step.png
   townlet export runs/first --html --beside-wiped --seed 7")]
 pub(crate) struct Arguments {
-    /// A trace, a run directory, or one of its checkpoints
+    /// A trace, a run directory, or one of its checkpoints [default: the newest run in runs]
     #[arg(value_name = "TRACE|RUN|CHECKPOINT")]
-    what: PathBuf,
+    what: Option<PathBuf>,
 
     #[command(flatten)]
     form: Form,
@@ -45,6 +46,10 @@ pub(crate) struct Arguments {
     /// Beside a run's agent, the same weights with their memory wiped before every step
     #[arg(long)]
     beside_wiped: bool,
+
+    /// Show the first so many steps [default: the whole episode]
+    #[arg(long, value_name = "N", value_parser = value_parser!(u32).range(1..))]
+    steps: Option<u32>,
 
     /// Steps a second of an animation
     #[arg(long, value_name = "N", default_value_t = 10, value_parser = value_parser!(u16).range(1..=50))]
@@ -69,7 +74,11 @@ struct Form {
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
-        let film = self.film()?;
+        let what = or_newest(self.what.as_deref())?;
+        let mut film = self.film(&what)?;
+        if let Some(steps) = self.steps {
+            film.cut(steps);
+        }
         let mut bytes = Vec::new();
         let extension = match (self.form.gif, self.form.png) {
             (true, _) => {
@@ -85,7 +94,7 @@ impl Arguments {
                 "html"
             }
         };
-        let file = match (&self.out, self.what.file_stem()) {
+        let file = match (&self.out, what.file_stem()) {
             (Some(file), _) => file.clone(),
             (None, Some(name)) => Path::new(name).with_extension(extension),
             (None, None) => bail!("name the file to write with --out"),
@@ -100,11 +109,11 @@ impl Arguments {
         )?)
     }
 
-    fn film(&self) -> Result<Film> {
-        if !RunDirectory::is_at(&self.what) {
-            return Ok(Film::of_recording(&Recording::load(&self.what)?, self.episode)?);
+    fn film(&self, what: &Path) -> Result<Film> {
+        if !RunDirectory::is_at(what) {
+            return Ok(Film::of_recording(&Recording::load(what)?, self.episode)?);
         }
-        let (source, checkpoint) = source(&self.what.to_string_lossy())?;
+        let (source, checkpoint) = source(&what.to_string_lossy())?;
         let beside = if self.beside_wiped { Beside::MemoryWiped {} } else { Beside::Nobody {} };
         let options = SessionOptions { checkpoint, seed: self.seed, beside, ..SessionOptions::default() };
         Ok(Film::of_session(&mut Session::watch(source, options)?)?)

@@ -14,6 +14,7 @@ mod probe;
 mod replay;
 mod report;
 mod resume;
+mod run_argument;
 mod runs;
 mod study;
 mod trace;

@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, ValueEnum, value_parser};
 
+use super::run_argument::all_or_newest;
 use crate::run_pictures::draw;
 
 /// Draw runs: learning curves, loss, epsilon, values, deaths and where the agents were
@@ -16,11 +17,11 @@ use crate::run_pictures::draw;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  townlet plot runs/pomdp-0
-  townlet plot runs/pomdp-0 runs/pomdp-1 runs/pomdp-2 --out pictures --format png")]
+  townlet plot
+  townlet plot runs/first runs/second runs/third --out pictures --format png")]
 pub(crate) struct Arguments {
-    /// The run directories
-    #[arg(value_name = "RUN", required = true)]
+    /// The run directories [default: the newest in runs]
+    #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
 
     /// The directory for the pictures [default: plots in the first run directory]
@@ -49,11 +50,12 @@ enum PictureFormat {
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
-        let pictures = draw(&self.runs)?;
+        let runs = all_or_newest(&self.runs)?;
+        let pictures = draw(&runs)?;
         if pictures.is_empty() {
-            bail!("nothing was recorded in {} yet", names(&self.runs));
+            bail!("nothing was recorded in {} yet", names(&runs));
         }
-        let folder = self.out.clone().unwrap_or_else(|| self.runs[0].join("plots"));
+        let folder = self.out.clone().unwrap_or_else(|| runs[0].join("plots"));
         fs::create_dir_all(&folder)
             .with_context(|| format!("cannot make the directory {}", folder.display()))?;
         for picture in pictures {

@@ -8,6 +8,7 @@ use anyhow::Result;
 use clap::Args;
 use townlet_metrics::{EvaluationLine, Metrics, Report, ReportRun, grouped, html};
 
+use super::run_argument::all_or_newest;
 use crate::commands::eval;
 use crate::evaluation::Evaluation;
 use crate::run_directory::RunDirectory;
@@ -21,11 +22,11 @@ use crate::run_status::RunStatus;
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  townlet report runs/pomdp-0
-  townlet report runs/pomdp-0 runs/pomdp-1 --out report.html")]
+  townlet report
+  townlet report runs/first runs/second --out report.html")]
 pub(crate) struct Arguments {
-    /// The run directories
-    #[arg(value_name = "RUN", required = true)]
+    /// The run directories [default: the newest in runs]
+    #[arg(value_name = "RUN")]
     runs: Vec<PathBuf>,
 
     /// The file to write [default: report.html in the first run directory]
@@ -35,41 +36,43 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
-        let file = self.out.clone().unwrap_or_else(|| self.runs[0].join("report.html"));
-        townlet_files::write(&file, html(&self.report()?)?.as_bytes())?;
+        let runs = all_or_newest(&self.runs)?;
+        let file = self.out.clone().unwrap_or_else(|| runs[0].join("report.html"));
+        townlet_files::write(&file, html(&report(&runs)?)?.as_bytes())?;
         Ok(writeln!(out, "{}", file.display())?)
     }
+}
 
-    fn report(&self) -> Result<Report> {
-        let mut runs = Vec::new();
-        let mut evaluations = Vec::new();
-        for (path, name) in self.runs.iter().zip(names(&self.runs)) {
-            let (directory, config) = RunDirectory::open(path)?;
-            let mut facts = vec![
-                ("level".to_owned(), config.level.name.clone()),
-                ("seed".to_owned(), config.seed.to_string()),
-            ];
-            if let Ok(status) = RunStatus::read(&directory.status_file()) {
-                facts.push(("environment steps".to_owned(), grouped(status.steps)));
-                facts.push(("episodes".to_owned(), grouped(status.episodes)));
-                facts.push(("updates".to_owned(), grouped(status.updates)));
-                facts.push(("training time".to_owned(), format!("{:.0} s", status.training_seconds)));
-            }
-            let provenance = directory.provenance().map(|provenance| provenance.facts()).unwrap_or_default();
-            let settings = toml::to_string(&config)?;
-            runs.push(ReportRun { name: name.clone(), facts, settings, provenance });
-            if let Some(row) = Metrics::open(path)?.evaluations()?.last() {
-                evaluations.push(EvaluationLine::during_training(&name, row));
-            }
-            evaluations.extend(kept(&directory, &name)?);
+/// The runs at these paths, beside each other.
+fn report(paths: &[PathBuf]) -> Result<Report> {
+    let mut runs = Vec::new();
+    let mut evaluations = Vec::new();
+    for (path, name) in paths.iter().zip(names(paths)) {
+        let (directory, config) = RunDirectory::open(path)?;
+        let mut facts = vec![
+            ("level".to_owned(), config.level.name.clone()),
+            ("seed".to_owned(), config.seed.to_string()),
+        ];
+        if let Ok(status) = RunStatus::read(&directory.status_file()) {
+            facts.push(("environment steps".to_owned(), grouped(status.steps)));
+            facts.push(("episodes".to_owned(), grouped(status.episodes)));
+            facts.push(("updates".to_owned(), grouped(status.updates)));
+            facts.push(("training time".to_owned(), format!("{:.0} s", status.training_seconds)));
         }
-        let title = match runs.as_slice() {
-            [run] => format!("Townlet: {}", run.name),
-            runs => format!("Townlet: {} runs", runs.len()),
-        };
-        let subtitle = format!("made by townlet {}", env!("CARGO_PKG_VERSION"));
-        Ok(Report { title, subtitle, runs, evaluations, plots: draw(&self.runs)? })
+        let provenance = directory.provenance().map(|provenance| provenance.facts()).unwrap_or_default();
+        let settings = toml::to_string(&config)?;
+        runs.push(ReportRun { name: name.clone(), facts, settings, provenance });
+        if let Some(row) = Metrics::open(path)?.evaluations()?.last() {
+            evaluations.push(EvaluationLine::during_training(&name, row));
+        }
+        evaluations.extend(kept(&directory, &name)?);
     }
+    let title = match runs.as_slice() {
+        [run] => format!("Townlet: {}", run.name),
+        runs => format!("Townlet: {} runs", runs.len()),
+    };
+    let subtitle = format!("made by townlet {}", env!("CARGO_PKG_VERSION"));
+    Ok(Report { title, subtitle, runs, evaluations, plots: draw(paths)? })
 }
 
 /// The evaluations that are kept in a run directory, one line for each agent that played.

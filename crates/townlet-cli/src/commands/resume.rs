@@ -1,12 +1,14 @@
 //! `townlet resume`: go on with a run that was stopped.
 
+use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, value_parser};
 
 use super::MAX_SEED;
+use super::run_argument::or_newest;
 use crate::signals;
 use crate::training::{self, Manner};
 
@@ -19,13 +21,13 @@ use crate::training::{self, Manner};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  townlet resume runs/pomdp-0
-  townlet resume runs/pomdp-0 --steps 9000000
-  townlet resume runs/pomdp-0 --from runs/pomdp-0/checkpoints/step-000000500032")]
+  townlet resume
+  townlet resume runs/first --steps 9000000
+  townlet resume runs/first --from runs/first/checkpoints/step-000000500032")]
 pub(crate) struct Arguments {
-    /// The run directory
-    #[arg(value_name = "DIR")]
-    run: PathBuf,
+    /// The run directory [default: the newest in runs]
+    #[arg(value_name = "RUN")]
+    run: Option<PathBuf>,
 
     /// The checkpoint to go on from [default: the newest that is whole]
     #[arg(long, value_name = "CHECKPOINT")]
@@ -43,6 +45,18 @@ impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         signals::listen()?;
         let stop = &signals::asked_to_stop;
-        training::resume(&self.run, self.from.as_deref(), self.steps, self.manner, stop, out)
+        let run = match (&self.run, &self.from) {
+            // A checkpoint lies in the folder of its run's checkpoints.
+            (None, Some(from)) if Self::run_of(from).is_some() => Self::run_of(from),
+            (run, _) => run.clone(),
+        };
+        let run = or_newest(run.as_deref())?;
+        training::resume(&run, self.from.as_deref(), self.steps, self.manner, stop, out)
+    }
+
+    /// The run whose checkpoint lies at `from`, if it lies in one.
+    fn run_of(from: &Path) -> Option<PathBuf> {
+        let run = fs::canonicalize(from).ok()?.parent()?.parent()?.to_path_buf();
+        run.join("run.toml").is_file().then_some(run)
     }
 }

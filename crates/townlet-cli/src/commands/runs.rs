@@ -11,8 +11,10 @@ use indicatif::{HumanBytes, HumanDuration};
 use serde::Serialize;
 use townlet_metrics::Format;
 
+use super::run_argument::newest_in;
 use crate::error_message;
 use crate::messages;
+use crate::newest_run::RUNS;
 use crate::run_config::RunConfig;
 use crate::run_directory::RunDirectory;
 use crate::run_status::{RunState, RunStatus};
@@ -22,15 +24,15 @@ use crate::run_status::{RunState, RunStatus};
 #[command(after_help = "\
 Examples:
   townlet runs
-  townlet runs show runs/pomdp-0
-  townlet runs export runs/pomdp-0 --format csv --out tables
-  townlet runs rm runs/pomdp-0")]
+  townlet runs show
+  townlet runs export runs/first --format csv --out tables
+  townlet runs rm runs/first")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
     action: Option<Action>,
 
     /// The folder of the runs
-    #[arg(long, value_name = "DIR", default_value = "runs")]
+    #[arg(long, value_name = "DIR", default_value = RUNS)]
     folder: PathBuf,
 
     /// Print one JSON array
@@ -41,31 +43,31 @@ pub(crate) struct Arguments {
 #[derive(Subcommand)]
 enum Action {
     /// Print everything that is known of a run
-    #[command(after_help = "Example: townlet runs show runs/pomdp-0")]
+    #[command(after_help = "Example: townlet runs show runs/first")]
     Show {
-        /// The run directory
-        #[arg(value_name = "DIR")]
-        run: PathBuf,
+        /// The run directory [default: the newest in the folder]
+        #[arg(value_name = "RUN")]
+        run: Option<PathBuf>,
         /// Print one JSON object
         #[arg(long)]
         json: bool,
     },
     /// Remove a run with everything in it
-    #[command(after_help = "Example: townlet runs rm runs/pomdp-0 --yes")]
+    #[command(after_help = "Example: townlet runs rm runs/first --yes")]
     Rm {
-        /// The run directory
-        #[arg(value_name = "DIR")]
+        /// The run directory: a run is only removed by its name
+        #[arg(value_name = "RUN")]
         run: PathBuf,
         /// Do not ask
         #[arg(long, short)]
         yes: bool,
     },
     /// Write a run's metrics as one file for each table
-    #[command(after_help = "Example: townlet runs export runs/pomdp-0 --format jsonl")]
+    #[command(after_help = "Example: townlet runs export runs/first --format jsonl")]
     Export {
-        /// The run directory
-        #[arg(value_name = "DIR")]
-        run: PathBuf,
+        /// The run directory [default: the newest in the folder]
+        #[arg(value_name = "RUN")]
+        run: Option<PathBuf>,
         /// The form of the files
         #[arg(long, value_enum, default_value_t)]
         format: ExportFormat,
@@ -88,10 +90,10 @@ impl Arguments {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         match &self.action {
             None => list(&self.folder, self.json, out),
-            Some(Action::Show { run, json }) => show(run, *json, out),
+            Some(Action::Show { run, json }) => show(&self.named_or_newest(run.as_deref())?, *json, out),
             Some(Action::Rm { run, yes }) => remove(run, *yes, out),
             Some(Action::Export { run, format, out: folder }) => {
-                let (directory, _) = RunDirectory::open(run)?;
+                let (directory, _) = RunDirectory::open(&self.named_or_newest(run.as_deref())?)?;
                 let folder = folder.clone().unwrap_or_else(|| directory.path().join("export"));
                 let format = match format {
                     ExportFormat::Csv => Format::Csv,
@@ -101,6 +103,11 @@ impl Arguments {
                 Ok(writeln!(out, "{} holds the tables.", folder.display())?)
             }
         }
+    }
+
+    /// The run that is named, or the newest one in the folder.
+    fn named_or_newest(&self, named: Option<&Path>) -> Result<PathBuf> {
+        named.map_or_else(|| newest_in(&self.folder), |named| Ok(named.to_path_buf()))
     }
 }
 

@@ -13,7 +13,9 @@ use townlet_files::PartialFile;
 use townlet_nets::Backend;
 
 use super::MAX_SEED;
+use super::run_argument::or_newest;
 use crate::run_directory::RunDirectory;
+use crate::shell::quoted;
 use crate::stop::Stopped;
 use crate::world::{View, World};
 use crate::{error_message, level_argument, signals};
@@ -41,12 +43,13 @@ enum TraceCommand {
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  townlet record temporal --episodes 10 --out random.jsonl
-  townlet record runs/pomdp-0 --out trained.jsonl")]
+  townlet record --out trained.jsonl
+  townlet record runs/first --episodes 10 --out first.jsonl
+  townlet record temporal --out random.jsonl")]
 pub(crate) struct Record {
-    /// A run directory, a built-in level, or a level file
-    #[arg(value_name = "RUN_OR_LEVEL")]
-    source: String,
+    /// A run directory, a built-in level, or a level file [default: the newest run in runs]
+    #[arg(value_name = "RUN|LEVEL")]
+    source: Option<String>,
 
     /// The file to write
     #[arg(long, value_name = "FILE")]
@@ -104,7 +107,8 @@ impl Arguments {
 impl Record {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         signals::listen()?;
-        let path = Path::new(&self.source);
+        let source = or_newest(self.source.as_deref().map(Path::new))?;
+        let path = source.as_path();
         let run = RunDirectory::is_at(path).then(|| RunDirectory::open(path)).transpose()?;
         let random = RandomPolicy::new(self.seed);
         let steps = match (run, self.policy) {
@@ -118,16 +122,16 @@ impl Record {
             (None, Some(PolicyName::Greedy)) => bail!(
                 "a greedy agent needs a trained network, and {} is not a run directory; name one, or \
                  choose --policy random",
-                self.source
+                path.display()
             ),
             (None, Some(PolicyName::Random) | None) => {
-                let level = level_argument::load(&self.source)?;
+                let level = level_argument::load(&source.to_string_lossy())?;
                 self.record(&View::plain(level), random, "random")?
             }
         };
         let (episodes, file) = (self.episodes, self.out.display());
         writeln!(out, "{file}: {} recorded", counts(episodes.into(), steps))?;
-        writeln!(out, "Replay: townlet trace verify {file}")?;
+        writeln!(out, "See it: townlet replay {}", quoted(&self.out.to_string_lossy()))?;
         Ok(())
     }
 

@@ -8,6 +8,7 @@ use clap::Args;
 use jiff::ZonedDateTime;
 
 use crate::messages;
+use crate::newest_run::RUNS;
 use crate::run_config::RunConfig;
 use crate::settings::{Resolved, SettingsArguments};
 use crate::signals;
@@ -78,5 +79,5 @@ fn default_path(config: &RunConfig) -> PathBuf {
     let plain = |c: char| if c.is_alphanumeric() || "-_".contains(c) { c } else { '-' };
     let name: String = config.level.name.chars().map(plain).collect();
     let now = ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
-    PathBuf::from("runs").join(format!("{name}-{now}-{}", config.seed))
+    PathBuf::from(RUNS).join(format!("{name}-{now}-{}", config.seed))
 }

@@ -1,6 +1,7 @@
 //! `townlet watch`: see an agent live, in a browser or in the terminal.
 
 use std::io::Write;
+use std::path::Path;
 
 use anyhow::Result;
 use clap::{Args, value_parser};
@@ -8,6 +9,7 @@ use townlet_viewer::{Beside, Session, SessionOptions};
 
 use super::MAX_SEED;
 use super::place::PlaceArguments;
+use super::run_argument::or_newest;
 use crate::watching::{show, source};
 
 /// Watch an agent live: what it sees, thinks and remembers
@@ -17,15 +19,15 @@ use crate::watching::{show, source};
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
-  townlet watch runs/first
+  townlet watch
   townlet watch runs/first --beside-wiped --seed 7
   townlet watch runs/first/checkpoints/step-000000500032 --terminal
   townlet watch temporal
   townlet watch runs/first --host 0.0.0.0")]
 pub(crate) struct Arguments {
-    /// A run directory, one of its checkpoints, or a level
+    /// A run directory, one of its checkpoints, or a level [default: the newest run in runs]
     #[arg(value_name = "RUN|CHECKPOINT|LEVEL")]
-    what: String,
+    what: Option<String>,
 
     /// Which weights act, such as best, last or step-000000500032 [default: the newest while the run trains, the best afterwards]
     #[arg(long, value_name = "NAME")]
@@ -61,7 +63,8 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(&self, _out: &mut impl Write) -> Result<()> {
-        let (source, checkpoint) = source(&self.what)?;
+        let (source, checkpoint) =
+            source(&or_newest(self.what.as_deref().map(Path::new))?.to_string_lossy())?;
         let beside = if self.beside_wiped { Beside::MemoryWiped {} } else { Beside::Nobody {} };
         let options = SessionOptions {
             level: self.level.clone(),

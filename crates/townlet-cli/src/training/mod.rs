@@ -502,7 +502,8 @@ impl Run<'_> {
         }
         let path = self.directory.path();
         writeln!(out, "{} holds its settings, level, metrics, checkpoints and weights.", path.display())?;
-        writeln!(out, "Next: townlet eval {}", quoted(&path.to_string_lossy()))
-            .context("cannot write to stdout")
+        let run = quoted(&path.to_string_lossy());
+        writeln!(out, "Next: townlet watch {run}")?;
+        writeln!(out, "      townlet eval {run}").context("cannot write to stdout")
     }
 }
