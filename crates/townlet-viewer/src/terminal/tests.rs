@@ -8,6 +8,7 @@ use ratatui::backend::TestBackend;
 use ratatui::crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
 use super::View;
+use super::glyphs::letters;
 use super::keys::{Outcome, press};
 use crate::{Session, SessionOptions, UntrainedSource};
 
@@ -229,4 +230,39 @@ fn a_need_is_red_where_it_is_low_and_not_where_another_pulls_at_it() {
     let row = 2 + target as u16;
     let bar = (26..80).map(|x| &buffer[(x, row)]).find(|cell| cell.symbol() == "\u{2588}").unwrap();
     assert_eq!(bar.fg, ratatui::style::Color::Green);
+}
+
+#[test]
+fn the_map_in_the_readme_has_the_letters_of_the_terminal_and_a_closed_window() {
+    let readme = include_str!("../../../../README.md");
+    let (_, map) = readme.split_once("      0   1   2").unwrap();
+    let (map, legend) = (map.split_once("```").unwrap().0, readme);
+    let level = townlet_env::Level::builtin("pomdp").unwrap();
+    let rows: Vec<&str> =
+        map.lines().filter(|line| line.starts_with("  ") && line.as_bytes()[2].is_ascii_digit()).collect();
+    assert_eq!(rows.len(), usize::from(level.grid.height));
+    let at = |x: usize, y: usize| char::from(rows[y].as_bytes()[6 + 4 * x]);
+    let mut places = 0;
+    for (letter, place) in
+        letters(level.affordances.iter().map(|it| it.name.as_str())).iter().zip(&level.affordances)
+    {
+        let [x, y]: [u8; 2] = place.cell.unwrap().into();
+        assert_eq!(at(x.into(), y.into()), *letter, "{}", place.name);
+        assert!(
+            legend.contains(&format!("{letter}  {}", &place.name[..3])),
+            "the legend has no {}",
+            place.name
+        );
+        places += 1;
+    }
+    let cells: Vec<char> = (0..8).flat_map(|y| (0..8).map(move |x| (x, y))).map(|(x, y)| at(x, y)).collect();
+    assert_eq!(cells.iter().filter(|cell| cell.is_ascii_alphabetic()).count(), places);
+    // Five cells wide and high, with an edge on every side.
+    let agent = cells.iter().position(|&cell| cell == '@').unwrap();
+    let (x, y) = (agent % 8, agent / 8);
+    let edges: Vec<&str> = map.lines().filter(|line| line.trim() == "+-------------------+").collect();
+    assert_eq!(edges.len(), 2, "above and below");
+    for row in &rows[y - 2..=y + 2] {
+        assert_eq!([&row[4 * x - 4..4 * x - 3], &row[4 * x + 16..4 * x + 17]], ["|", "|"], "{row}");
+    }
 }
