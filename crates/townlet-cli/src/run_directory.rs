@@ -103,16 +103,7 @@ impl RunDirectory {
                 file.display()
             )
         })?;
-        let config: RunConfig = TomlText { path: &file, text: &text }.parse()?;
-        let damaged = || format!("{} holds a run that cannot be played", file.display());
-        config.level.validate().with_context(damaged)?;
-        let seen = config.view().world(1).with_context(damaged)?;
-        if config.network.layout != *seen.observation_layout() {
-            bail!(
-                "{}: network.layout is not what agents see in this level; restore the file",
-                file.display()
-            );
-        }
+        let config = read_config(&file, &text)?;
         Ok((run, config))
     }
 
@@ -311,6 +302,22 @@ impl RunDirectory {
         let untrained = config.network.init(config.seed, &device);
         load_state_dict(&untrained, &weights).with_context(|| file.display().to_string())
     }
+}
+
+/// Reads the text of a `run.toml`.
+///
+/// # Errors
+///
+/// If it is damaged.
+pub(crate) fn read_config(file: &Path, text: &str) -> Result<RunConfig> {
+    let config: RunConfig = TomlText { path: file, text }.parse()?;
+    let damaged = || format!("{} holds a run that cannot be played", file.display());
+    config.level.validate().with_context(damaged)?;
+    let seen = config.view().world(1).with_context(damaged)?;
+    if config.network.layout != *seen.observation_layout() {
+        bail!("{}: network.layout is not what agents see in this level; restore the file", file.display());
+    }
+    Ok(config)
 }
 
 /// Held by the process that trains a run.

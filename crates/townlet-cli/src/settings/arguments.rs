@@ -90,7 +90,7 @@ impl SettingsArguments {
             said.push(files::read(path)?);
         }
         for setting in &self.set {
-            said.push(Said::new(set::layer(setting)?)?);
+            said.push(set::read(setting)?);
         }
         for (flag, key, value) in self.flags() {
             let mut table = Table::new();

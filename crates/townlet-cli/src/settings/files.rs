@@ -54,9 +54,16 @@ impl Said {
 ///
 /// Where it cannot be read, or is no TOML or YAML.
 pub(crate) fn read(path: &Path) -> Result<Said> {
-    let text = config_file::read(path)?;
-    let file = SourceFile { path: path.to_path_buf(), text };
-    if is_yaml(path) {
+    parse(SourceFile { path: path.to_path_buf(), text: config_file::read(path)? })
+}
+
+/// As [`read`], of a file whose text is at hand.
+///
+/// # Errors
+///
+/// If it is no TOML or YAML.
+pub(crate) fn parse(file: SourceFile) -> Result<Said> {
+    if is_yaml(&file.path) {
         return reference::read(&file);
     }
     let table = file.toml().parse()?;

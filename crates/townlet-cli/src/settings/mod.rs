@@ -12,7 +12,7 @@ mod layers;
 mod origin;
 mod reference;
 mod schema;
-mod set;
+pub(crate) mod set;
 mod show;
 
 use anyhow::{Context, Result};
@@ -23,7 +23,7 @@ use townlet_env::{Level, LevelError, Town};
 pub(crate) use self::arguments::SettingsArguments;
 use self::document::Document;
 use self::faults::{fault, ill_changed, ill_fitting, untyped};
-pub(crate) use self::files::{Said, read, within};
+pub(crate) use self::files::{Said, parse, read, within};
 pub(crate) use self::layers::{Layer, Layers};
 pub(crate) use self::origin::{Origin, SourceFile};
 pub(crate) use self::schema::{SchemaKind, schema, settings_table};

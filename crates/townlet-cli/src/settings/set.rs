@@ -3,8 +3,18 @@
 use anyhow::{Result, bail};
 use toml::{Table, Value};
 
+use super::files::Said;
 use super::layers::Layer;
 use super::origin::Origin;
+
+/// Reads one `--set`.
+///
+/// # Errors
+///
+/// As [`layer`], and if it says two things that exclude each other.
+pub(crate) fn read(said: &str) -> Result<Said> {
+    Said::new(layer(said)?)
+}
 
 /// The layer of one `--set`.
 ///

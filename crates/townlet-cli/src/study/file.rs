@@ -102,6 +102,15 @@ impl Study {
     pub(crate) fn read(path: &Path) -> Result<Self> {
         let text =
             fs::read_to_string(path).with_context(|| format!("cannot read the study {}", path.display()))?;
+        Self::parse(path, text)
+    }
+
+    /// As [`read`](Self::read), of a file whose text is at hand.
+    ///
+    /// # Errors
+    ///
+    /// As [`read`](Self::read).
+    pub(crate) fn parse(path: &Path, text: String) -> Result<Self> {
         let toml = TomlText { path, text: &text };
         let mut study: Self = toml.parse()?;
         study.check(&toml)?;
