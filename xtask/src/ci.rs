@@ -9,6 +9,8 @@ use anyhow::Result;
 
 use crate::backend::Selection;
 use crate::browser_tests;
+use crate::deny;
+use crate::fuzz;
 use crate::test_all_backends::{self, Report};
 use crate::workspace::Workspace;
 
@@ -32,6 +34,11 @@ pub(crate) fn run(workspace: &Workspace) -> Result<ExitCode> {
         report.add("browser", outcome);
         Ok(passed)
     })?;
+
+    let briefly = fuzz::Arguments::on_the_build_server();
+    steps.step("cargo xtask fuzz", || fuzz::fuzz(workspace, &briefly))?;
+    let dependencies = deny::Arguments::on_the_build_server();
+    steps.step("cargo xtask deny --install --skip-missing", || deny::check(workspace, &dependencies))?;
 
     println!("\n{}\n{}", steps.summary.join("\n"), report.totals());
     Ok(if steps.failed { ExitCode::FAILURE } else { ExitCode::SUCCESS })

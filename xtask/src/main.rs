@@ -11,6 +11,8 @@ mod bench_peer;
 mod browser_tests;
 mod child;
 mod ci;
+mod deny;
+mod fuzz;
 mod lavapipe;
 mod parity;
 mod screenshots;
@@ -44,6 +46,10 @@ enum Command {
     Parity(parity::Arguments),
     /// Run what the build server runs: format, lints, documentation, tests
     Ci,
+    /// Fuzz everything that reads files and messages, with coverage guidance
+    Fuzz(fuzz::Arguments),
+    /// Check licences, sources and known vulnerabilities of the dependencies
+    Deny(deny::Arguments),
     /// Drive the viewer's page in Chromium
     BrowserTests(browser_tests::Arguments),
     /// Take the pictures of the documents, in docs/images
@@ -55,6 +61,9 @@ enum Command {
 }
 
 fn main() -> ExitCode {
+    if let Some(code) = fuzz::instrument::compile() {
+        return code;
+    }
     run(Arguments::parse()).unwrap_or_else(|error| {
         eprintln!("error: {error:#}");
         ExitCode::FAILURE
@@ -72,6 +81,8 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Parity(arguments) => parity::run(&workspace, &arguments),
         Command::BrowserTests(arguments) => browser_tests::run(&workspace, &arguments),
         Command::Screenshots(arguments) => screenshots::run(&workspace, &arguments),
+        Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
+        Command::Deny(arguments) => deny::run(&workspace, &arguments),
         Command::Ci => ci::run(&workspace),
         Command::BenchPeer(arguments) => bench_peer::run(&workspace, &arguments),
         Command::Lavapipe => lavapipe::run(&workspace),

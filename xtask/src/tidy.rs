@@ -149,7 +149,7 @@ fn every_crate_has_a_readme() {
 /// Fails with everything that `complaint` says about the Rust files of the repository.
 fn check(complaint: impl Fn(&Path, &str) -> Option<String>) {
     let mut files = Vec::new();
-    for folder in ["crates", "tests", "xtask"] {
+    for folder in ["crates", "fuzz", "tests", "xtask"] {
         collect_rust_files(&root().join(folder), &mut files);
     }
     files.sort();

@@ -118,6 +118,13 @@ impl Workspace {
         cargo
     }
 
+    /// As [`cargo_with_backends`](Self::cargo_with_backends), with one more feature of a package.
+    pub(crate) fn cargo_with_backends_and(&self, subcommand: &str, feature: &str) -> Command {
+        let mut cargo = self.cargo_with_backends(subcommand);
+        cargo.args(["--features", feature]);
+        cargo
+    }
+
     /// Every `package/backend` feature of the workspace for these backends, separated by commas.
     fn backend_features(&self, backends: &[Backend]) -> String {
         let mut features = Vec::new();
@@ -190,6 +197,17 @@ impl TestProgram {
         command.current_dir(&self.folder).env("CARGO_MANIFEST_DIR", &self.folder);
         command
     }
+}
+
+/// Runs a `cargo build`, and says where the programs are that it built, by their names.
+pub(crate) fn build_programs(cargo: &mut Command) -> Result<BTreeMap<String, PathBuf>> {
+    let mut programs = BTreeMap::new();
+    let status = build(cargo, |artifact| {
+        programs.extend(artifact.executable.map(|path| (artifact.target.name, path)));
+        Ok(())
+    })?;
+    ensure!(status.success(), "the programs do not build");
+    Ok(programs)
 }
 
 /// Runs a `cargo` that builds, and hands on what it built as soon as it is there.
