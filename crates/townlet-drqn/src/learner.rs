@@ -117,7 +117,7 @@ impl Learner {
         updates: u64,
     ) -> Result<(), OptimizerStateError> {
         // What an optimiser counts is what it was asked for, at most.
-        let steps = moments.iter().filter(|(name, _)| name.ends_with(".step"));
+        let steps = moments.iter().filter(|(name, _)| name.rsplit('.').next() == Some("step"));
         for (name, found) in steps.filter_map(|(name, array)| Some((name, *array.values.first()?))) {
             if found > updates as f32 {
                 return Err(OptimizerStateError::Steps { name: name.clone(), found });

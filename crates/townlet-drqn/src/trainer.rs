@@ -254,7 +254,7 @@ impl Study {
             self.reports.push(self.learner.update(&self.batch)?);
             replay.update_priorities(&self.batch, self.learner.td_errors());
             if let Some(distiller) = &mut self.distiller {
-                distiller.learn(&self.batch).map_err(NoveltyError::from)?;
+                distiller.learn(&self.batch)?;
             }
         }
         Ok(())
