@@ -11,6 +11,7 @@ mod bench_peer;
 mod browser_tests;
 mod child;
 mod ci;
+mod crash_test;
 mod deny;
 mod fuzz;
 mod lavapipe;
@@ -50,6 +51,8 @@ enum Command {
     Fuzz(fuzz::Arguments),
     /// Check licences, sources and known vulnerabilities of the dependencies
     Deny(deny::Arguments),
+    /// Kill training runs at random moments, and hold their end against that of a run that nobody killed
+    CrashTest(crash_test::Arguments),
     /// Drive the viewer's page in Chromium
     BrowserTests(browser_tests::Arguments),
     /// Take the pictures of the documents, in docs/images
@@ -83,6 +86,7 @@ fn run(arguments: Arguments) -> Result<ExitCode> {
         Command::Screenshots(arguments) => screenshots::run(&workspace, &arguments),
         Command::Fuzz(arguments) => fuzz::run(&workspace, &arguments),
         Command::Deny(arguments) => deny::run(&workspace, &arguments),
+        Command::CrashTest(arguments) => crash_test::run(&workspace, &arguments),
         Command::Ci => ci::run(&workspace),
         Command::BenchPeer(arguments) => bench_peer::run(&workspace, &arguments),
         Command::Lavapipe => lavapipe::run(&workspace),

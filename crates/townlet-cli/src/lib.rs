@@ -6,6 +6,7 @@
 
 #![doc(hidden)]
 
+mod best_weights;
 mod checkpoints;
 mod commands;
 mod config_file;
@@ -25,6 +26,7 @@ mod recipe;
 mod run_config;
 mod run_directory;
 mod run_pictures;
+mod run_setup;
 mod run_status;
 mod settings;
 mod shell;

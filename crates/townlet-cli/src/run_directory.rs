@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs::{self, File, TryLockError};
-use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
+use std::thread::sleep;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
 use clap::ValueEnum;
@@ -16,6 +17,8 @@ use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict,
 use crate::checkpoints::Checkpoints;
 use crate::provenance::Provenance;
 use crate::run_config::RunConfig;
+use crate::run_status::{RunState, RunStatus};
+use crate::shell::quoted;
 use crate::toml_place::TomlText;
 
 /// What the metadata of the weights calls their format.
@@ -39,6 +42,14 @@ impl Weights {
             Self::Last => "last",
         }
     }
+
+    /// The file that they are in.
+    pub(crate) fn file_name(self) -> &'static str {
+        match self {
+            Self::Last => "weights.safetensors",
+            Self::Best => "best.safetensors",
+        }
+    }
 }
 
 /// The directory of one run.
@@ -48,39 +59,9 @@ pub(crate) struct RunDirectory {
 }
 
 impl RunDirectory {
-    /// A directory for a new run, made where there is none, with the run's configuration in it.
-    ///
-    /// # Errors
-    ///
-    /// Where something is in it already, or it cannot be written to.
-    pub(crate) fn create(path: &Path, config: &RunConfig) -> Result<Self> {
-        let shown = path.display();
-        match fs::read_dir(path) {
-            Ok(mut entries) => {
-                if entries.next().is_some() {
-                    bail!(
-                        "{shown} is not empty, and a run never overwrites another; \
-                         name a new directory with --out, or remove that one"
-                    );
-                }
-            }
-            Err(error) if error.kind() == ErrorKind::NotFound => {
-                fs::create_dir_all(path).with_context(|| format!("cannot make the directory {shown}"))?;
-            }
-            Err(error) => return Err(error).with_context(|| format!("cannot use {shown} as a directory")),
-        }
-        let run = Self { path: path.to_path_buf() };
-        townlet_files::write(
-            &run.config_file(),
-            &toml::to_string(config).context("cannot write the configuration as TOML")?,
-        )?;
-        townlet_files::write(&run.level_file(), config.level.to_toml())?;
-        let provenance = serde_json::to_string_pretty(&Provenance::of(config));
-        townlet_files::write(
-            &run.provenance_file(),
-            &provenance.context("cannot write the provenance as JSON")?,
-        )?;
-        Ok(run)
+    /// The run directory at `path`, whatever is there.
+    pub(crate) fn at(path: &Path) -> Self {
+        Self { path: path.to_path_buf() }
     }
 
     /// The directory at `path`, whatever is in it.
@@ -98,12 +79,21 @@ impl RunDirectory {
         let file = run.config_file();
         let text = fs::read_to_string(&file).with_context(|| {
             format!(
-                "{} is not a run directory: cannot read {}; `townlet train` makes one",
+                "{} is not a run directory: cannot read {}; `townlet train --out {}` makes one",
                 path.display(),
-                file.display()
+                file.display(),
+                quoted(&path.to_string_lossy())
             )
         })?;
-        let config = read_config(&file, &text)?;
+        let config = read_config(&file, &text).with_context(|| {
+            let again = match run.checkpoints().list() {
+                Ok(list) if list.is_empty() => {
+                    "if it was never trained, townlet train --out with this directory begins it anew"
+                }
+                _ => "restore it from a copy",
+            };
+            format!("the settings in {} are damaged; {again}", file.display())
+        })?;
         Ok((run, config))
     }
 
@@ -213,14 +203,24 @@ impl RunDirectory {
     pub(crate) fn lock(&self) -> Result<RunLock> {
         let path = self.path.join("lock");
         let failed = || format!("cannot write {}", path.display());
-        let file = File::options().create(true).append(true).open(&path).with_context(failed)?;
-        match file.try_lock() {
-            Ok(()) => Ok(RunLock { _file: file }),
-            Err(TryLockError::WouldBlock) => bail!(
-                "another process trains {}; wait until it is done, or stop it first",
-                self.path.display()
-            ),
-            Err(TryLockError::Error(error)) => Err(error).with_context(failed),
+        // Who asks whether the run is locked holds the lock for a moment; that is no reason to give up.
+        let mut patience = 10;
+        loop {
+            let file = File::options().create(true).append(true).open(&path).with_context(failed)?;
+            match file.try_lock() {
+                // The run may have been removed, and another one begun, before it was locked.
+                Ok(()) if !is_at(&file, &path) => {}
+                Ok(()) => return Ok(RunLock { _file: file }),
+                Err(TryLockError::WouldBlock) if patience > 0 => {
+                    patience -= 1;
+                    sleep(Duration::from_millis(10));
+                }
+                Err(TryLockError::WouldBlock) => bail!(
+                    "another process trains {}; wait until it is done, or stop it first",
+                    self.path.display()
+                ),
+                Err(TryLockError::Error(error)) => return Err(error).with_context(failed),
+            }
         }
     }
 
@@ -245,11 +245,17 @@ impl RunDirectory {
         Ok(townlet_files::write(&self.config_file(), text)?)
     }
 
-    fn weights_file(&self, which: Weights) -> PathBuf {
-        self.path.join(match which {
-            Weights::Last => "weights.safetensors",
-            Weights::Best => "best.safetensors",
-        })
+    pub(crate) fn weights_file(&self, which: Weights) -> PathBuf {
+        self.path.join(which.file_name())
+    }
+
+    /// Whether the run has come to its end, as far as that can be told: weights without a word about them are those
+    /// of a run that has.
+    pub(crate) fn has_finished(&self) -> bool {
+        match RunStatus::read(&self.status_file()) {
+            Ok(status) => status.state == RunState::Finished,
+            Err(_) => self.has_weights(Weights::Last),
+        }
     }
 
     /// Whether these weights are there.
@@ -257,9 +263,14 @@ impl RunDirectory {
         self.weights_file(which).exists()
     }
 
-    /// The best weights where the run was evaluated on its way, otherwise the last ones.
-    pub(crate) fn usual_weights(&self) -> Weights {
-        if self.weights_file(Weights::Best).exists() { Weights::Best } else { Weights::Last }
+    /// Whether these weights are there and can be read.
+    pub(crate) fn weights_are_whole(&self, which: Weights) -> bool {
+        read_weights(&self.weights_file(which)).is_ok()
+    }
+
+    /// Whether the run was evaluated on its way, as far as its status tells.
+    pub(crate) fn was_evaluated(&self) -> bool {
+        RunStatus::read(&self.status_file()).is_ok_and(|status| status.best_evaluation.is_some())
     }
 
     /// Writes the weights of a network that was trained for so many steps.
@@ -324,4 +335,33 @@ pub(crate) fn read_config(file: &Path, text: &str) -> Result<RunConfig> {
 #[derive(Debug)]
 pub(crate) struct RunLock {
     _file: File,
+}
+
+impl RunLock {
+    /// The lock after the run directory was moved. It goes along with the directory.
+    #[cfg(unix)]
+    #[allow(clippy::unnecessary_wraps, reason = "elsewhere it is taken again")]
+    pub(crate) fn moved_to(self, _: &Path) -> Result<Self> {
+        Ok(self)
+    }
+
+    #[cfg(not(unix))]
+    pub(crate) fn moved_to(self, path: &Path) -> Result<Self> {
+        drop(self);
+        RunDirectory::at(path).lock()
+    }
+}
+
+/// Whether an open file is the one at `path`.
+#[cfg(unix)]
+fn is_at(file: &File, path: &Path) -> bool {
+    use std::os::unix::fs::MetadataExt;
+
+    let number = |metadata: fs::Metadata| (metadata.dev(), metadata.ino());
+    file.metadata().ok().map(number) == fs::metadata(path).ok().map(number)
+}
+
+#[cfg(not(unix))]
+fn is_at(_: &File, path: &Path) -> bool {
+    path.exists()
 }

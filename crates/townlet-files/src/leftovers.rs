@@ -45,6 +45,8 @@ pub(crate) fn remove_leftovers_of(place: &Place) -> Result<usize, FileError> {
 
 /// The bytes that `is_leftover` gets are those of a name; names that are not UTF-8 are like any other.
 fn remove_where(folder: &Path, is_leftover: impl Fn(&[u8]) -> bool) -> Result<usize, FileError> {
+    // The parent of a bare name.
+    let folder = if folder.as_os_str().is_empty() { Path::new(".") } else { folder };
     let entries = match fs::read_dir(folder) {
         Ok(entries) => entries,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(0),

@@ -78,16 +78,26 @@ pub enum MetricsError {
         /// Where the run is resumed, in environment steps.
         steps: u64,
     },
+    /// A database that SQLite finds damaged.
+    #[error("{}: damaged: {reason}; restore it from a copy, or move it away", path.display())]
+    Corrupt {
+        /// Which.
+        path: PathBuf,
+        /// What SQLite finds first.
+        reason: String,
+    },
     /// Metrics that end before the position at which the run is resumed.
     #[error(
-        "{}: holds {found} episodes, expected {expected} before the position at which the run is resumed; restore the \
+        "{}: holds {found} {what}, expected {expected} before the position at which the run is resumed; restore the \
          file, or resume from an older checkpoint",
         path.display()
     )]
     Behind {
         /// Which.
         path: PathBuf,
-        /// How many episodes it holds.
+        /// What is counted: episodes or updates.
+        what: &'static str,
+        /// How many it holds.
         found: u64,
         /// How many it must hold at least.
         expected: u64,

@@ -6,6 +6,7 @@ mod figures;
 pub mod plot;
 mod reader;
 mod recorder;
+mod recovery;
 mod report;
 mod rows;
 mod settings_table;
@@ -19,6 +20,7 @@ pub use figures::{RunData, figures};
 pub use plot::{Plot, PlotError};
 pub use reader::{Count, HeatCell, Metrics};
 pub use recorder::{Clock, Options, Recorder};
+pub use recovery::Loss;
 pub use report::{EvaluationLine, Report, ReportError, ReportRun, grouped, html};
 pub use rows::{
     DeathRow, EpisodeRow, EvaluationRow, FinishedEpisode, HeatRow, Histogram, Position, Record, StageRow,

@@ -8,9 +8,10 @@ use std::thread::{Builder, JoinHandle};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::error::MetricsError;
+use crate::recovery::Loss;
 use crate::rows::{EpisodeRow, Position, Record};
-use crate::sqlite::{Database, FILE_NAME, refuse_existing};
-use crate::tensorboard::EventFile;
+use crate::sqlite::{COMPANIONS, Database, FILE_NAME, refuse_existing};
+use crate::tensorboard::{EVENTS, EventFile, find};
 
 /// Where timestamps come from.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
@@ -111,6 +112,59 @@ impl Recorder {
         };
         database.commit()?;
         Self::start(folder, options, database, events)
+    }
+
+    /// Goes on recording a run as [`resume`](Self::resume) does, also where its records were lost or damaged: then
+    /// they are set aside under another name, new ones are begun from `at` on, and what was lost is returned.
+    ///
+    /// # Errors
+    /// If files cannot be read, written or renamed. Records that are whole are as they were then.
+    pub fn recover(folder: &Path, at: Position, options: Options) -> Result<(Self, Vec<Loss>), MetricsError> {
+        let mut losses = Vec::new();
+        let path = folder.join(FILE_NAME);
+        let mut database = match Database::resume(folder, at) {
+            Ok(database) => database,
+            Err(error) if error.is_loss() => {
+                let loss = Loss::set_aside(&path, error.loss(), &COMPANIONS)?;
+                // A run that is at its beginning has nothing to lose.
+                if at != Position::default() || loss.set_aside.is_some() {
+                    losses.push(loss);
+                }
+                let database = Database::create(folder)?;
+                if at != Position::default() {
+                    database.begin_at(at)?;
+                }
+                database
+            }
+            Err(error) => return Err(error),
+        };
+        let now = options.clock.now();
+        let events = match (find(folder)?, options.tensorboard) {
+            (None, false) => None,
+            (None, true) => {
+                if at != Position::default() {
+                    let reason = "it is not there".to_owned();
+                    losses.push(Loss { path: folder.join(EVENTS), reason, set_aside: None });
+                }
+                Some(EventFile::create_at(folder, at, now)?)
+            }
+            (Some(path), wanted) => {
+                let resumed = if wanted {
+                    EventFile::resume(folder, at, now).map(Some)
+                } else {
+                    EventFile::cut(folder, at).map(|_| None)
+                };
+                match resumed {
+                    Err(error) if error.is_loss() => {
+                        losses.push(Loss::set_aside(&path, error.loss(), &[])?);
+                        wanted.then(|| EventFile::create_at(folder, at, now)).transpose()?
+                    }
+                    resumed => resumed?,
+                }
+            }
+        };
+        database.commit()?;
+        Ok((Self::start(folder, options, database, events)?, losses))
     }
 
     fn start(

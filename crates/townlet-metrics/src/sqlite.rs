@@ -6,11 +6,19 @@ use std::time::Duration;
 use rusqlite::{Connection, OpenFlags, params};
 
 use crate::error::MetricsError;
-use crate::rows::{Position, Record};
+use crate::rows::{Position, Record, SystemState};
 use crate::table::{APPLICATION_ID, FORMAT, SCHEMA, Stored};
 
 /// The name of the database in a run's folder.
 pub(crate) const FILE_NAME: &str = "metrics.sqlite";
+
+/// What else belongs to a database: the ends of the names of its companions.
+pub(crate) const COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
+
+/// Facts about a database that does not begin where the run did.
+const FROM_STEPS: &str = "recorded_from_steps";
+const FROM_EPISODES: &str = "recorded_from_episodes";
+const FROM_UPDATES: &str = "recorded_from_updates";
 
 /// How long to wait for another connection that holds a lock.
 const PATIENCE: Duration = Duration::from_secs(5);
@@ -42,9 +50,35 @@ impl Database {
         let path = folder.join(FILE_NAME);
         let connection = open(&path, OpenFlags::SQLITE_OPEN_READ_WRITE)?;
         let database = Self { path, connection };
+        database.check()?;
         database.prepare()?;
         database.discard_after(at)?;
         Ok(database)
+    }
+
+    /// Says where the run was when this database was begun, for a run that lost its records until then.
+    pub(crate) fn begin_at(&self, at: Position) -> Result<(), MetricsError> {
+        let insert = |key: &str, value: u64| {
+            let state = SystemState { key: key.to_owned(), value: value.to_string() };
+            self.insert(&state, None)
+        };
+        insert(FROM_STEPS, at.steps)
+            .and_then(|()| insert(FROM_EPISODES, at.episodes))
+            .and_then(|()| insert(FROM_UPDATES, at.updates))
+            .map_err(MetricsError::sqlite(&self.path))
+    }
+
+    /// Makes sure that the database is whole, as far as can be told without reading every index.
+    fn check(&self) -> Result<(), MetricsError> {
+        let found: String = self
+            .connection
+            .pragma_query_value(None, "quick_check", |row| row.get(0))
+            .map_err(MetricsError::sqlite(&self.path))?;
+        if found == "ok" {
+            Ok(())
+        } else {
+            Err(MetricsError::Corrupt { path: self.path.clone(), reason: found })
+        }
     }
 
     fn prepare(&self) -> Result<(), MetricsError> {
@@ -60,7 +94,13 @@ impl Database {
     fn discard_after(&self, at: Position) -> Result<(), MetricsError> {
         let Position { steps, episodes, updates } = at;
         self.execute("BEGIN IMMEDIATE")?;
-        let found: rusqlite::Result<u64> = [
+        let count = |key: &str, last: &str| -> rusqlite::Result<u64> {
+            let begun = "SELECT MAX(CAST(value AS INTEGER)) FROM system_state WHERE key = ?1";
+            let begun: Option<i64> = self.connection.query_row(begun, [key], |row| row.get(0))?;
+            let found: i64 = self.connection.query_row(last, [], |row| row.get(0))?;
+            Ok(found.max(begun.unwrap_or_default()) as u64)
+        };
+        let found: rusqlite::Result<[u64; 2]> = [
             ("DELETE FROM episodes WHERE steps > ?1 OR episode_id >= ?2", episodes),
             ("DELETE FROM deaths WHERE steps > ?1 OR episode_id >= ?2", episodes),
             ("DELETE FROM updates WHERE steps > ?1 OR update_id > ?2", updates),
@@ -72,15 +112,16 @@ impl Database {
         })
         .and_then(|()| self.connection.execute("DELETE FROM stages WHERE steps > ?1", [steps as i64]))
         .and_then(|_| {
-            let next = "SELECT COALESCE(MAX(episode_id) + 1, 0) FROM episodes";
-            self.connection.query_row(next, [], |row| row.get::<_, i64>(0))
-        })
-        .map(|next| next as u64);
-        match found {
-            Ok(found) if found >= episodes => Ok(()),
-            Ok(found) => Err(MetricsError::Behind { path: self.path.clone(), found, expected: episodes }),
-            Err(error) => Err(MetricsError::sqlite(&self.path)(error)),
-        }
+            let updates = count(FROM_UPDATES, "SELECT COALESCE(MAX(update_id), 0) FROM updates")?;
+            Ok([count(FROM_EPISODES, "SELECT COALESCE(MAX(episode_id) + 1, 0) FROM episodes")?, updates])
+        });
+        let found = found.map_err(MetricsError::sqlite(&self.path))?;
+        let behind = |what, found, expected| {
+            let path = self.path.clone();
+            if found < expected { Err(MetricsError::Behind { path, what, found, expected }) } else { Ok(()) }
+        };
+        behind("episodes", found[0], episodes)?;
+        behind("updates", found[1], updates)
     }
 
     /// Takes in a record, at `timestamp` in seconds since 1970. It is on the disk after the next
@@ -143,6 +184,11 @@ pub(crate) fn refuse_existing(folder: &Path) -> Result<(), MetricsError> {
 pub(crate) fn open(path: &Path, access: OpenFlags) -> Result<Connection, MetricsError> {
     if !path.is_file() {
         return Err(MetricsError::Missing { path: path.to_path_buf() });
+    }
+    // Asked before SQLite, which would take it for a new database and remove its log.
+    if path.metadata().is_ok_and(|file| file.len() == 0) {
+        let found = "an empty file".to_owned();
+        return Err(MetricsError::Foreign { path: path.into(), expected: "a database of metrics", found });
     }
     match open_checked(path, access) {
         // Nobody writes beside a database in a folder that cannot be written to, and SQLite has to be told so.

@@ -15,6 +15,7 @@ use townlet_nets::{Backend, QNetwork};
 
 use super::MAX_SEED;
 use super::run_argument::or_newest;
+use crate::best_weights::{self, Usual};
 use crate::evaluation::{Evaluation, play};
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
@@ -109,9 +110,13 @@ impl Arguments {
                 let name = checkpoint.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
                 (name, RunDirectory::checkpoint_network(checkpoint, &config, backend)?)
             }
-            (None, which) => {
-                let which = which.unwrap_or_else(|| run.usual_weights());
-                (which.name().to_owned(), run.load_network(which, &config, backend)?)
+            (None, Some(which)) => (which.name().to_owned(), run.load_network(which, &config, backend)?),
+            (None, None) => {
+                let Usual { network, which, note } = best_weights::usual(&run, &config, backend)?;
+                if let Some(note) = note {
+                    messages::warning(note);
+                }
+                (which.name().to_owned(), network)
             }
         };
         let view = self.view(&config)?;

@@ -10,14 +10,15 @@ use clap::{Args, value_parser};
 use super::MAX_SEED;
 use super::run_argument::or_newest;
 use crate::signals;
-use crate::training::{self, Manner};
+use crate::training::{self, Change, Manner};
 
 /// Go on with a run that was stopped or killed
 ///
-/// Begins with the newest checkpoint that is whole. On the same CPU backend, with the same number of threads and the
-/// same instruction set, the run comes to the same weights, replay and metrics as if it had never stopped: what it
-/// did after the checkpoint is forgotten, and done again. With others it says so and goes on. A finished run goes on
-/// with a larger budget.
+/// Begins with the newest checkpoint that is whole. On a CPU backend, with the same number of threads, the run
+/// comes to the same weights, replay and metrics as if it had never stopped: what it did after the checkpoint
+/// is forgotten, and done again. A finished run goes on with a larger budget.
+///
+/// Metrics that are lost or damaged are set aside under another name, and new ones begin with the checkpoint.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -37,6 +38,10 @@ pub(crate) struct Arguments {
     #[arg(long, value_name = "N", value_parser = value_parser!(u64).range(1..=MAX_SEED))]
     steps: Option<u64>,
 
+    /// Record nothing from now on; what was recorded stays
+    #[arg(long)]
+    no_metrics: bool,
+
     #[command(flatten)]
     manner: Manner,
 }
@@ -51,7 +56,8 @@ impl Arguments {
             (run, _) => run.clone(),
         };
         let run = or_newest(run.as_deref())?;
-        training::resume(&run, self.from.as_deref(), self.steps, self.manner, stop, out)
+        let change = Change { budget: self.steps, no_metrics: self.no_metrics };
+        training::resume(&run, self.from.as_deref(), change, self.manner, stop, out)
     }
 
     /// The run whose checkpoint lies at `from`, if it lies in one.

@@ -160,7 +160,7 @@ fn list(folder: &Path, json: bool, out: &mut impl Write) -> Result<()> {
     let mut paths: Vec<PathBuf> = entries.iter().map(fs::DirEntry::path).collect();
     paths.sort();
     let mut summaries = Vec::new();
-    for path in paths.iter().filter(|path| path.join("run.toml").exists()) {
+    for path in paths.iter().filter(|path| path.join("run.toml").exists() && !is_partial(path)) {
         match RunDirectory::open(path) {
             Ok((directory, config)) => summaries.push(Summary::of(&directory, &config)),
             // One that is damaged does not hide the others.
@@ -193,6 +193,11 @@ fn list(folder: &Path, json: bool, out: &mut impl Write) -> Result<()> {
         )?;
     }
     Ok(())
+}
+
+/// Whether a directory is that of a run which is being set up, or was killed meanwhile.
+fn is_partial(path: &Path) -> bool {
+    path.to_string_lossy().ends_with(townlet_files::PARTIAL)
 }
 
 fn show(run: &Path, json: bool, out: &mut impl Write) -> Result<()> {

@@ -14,11 +14,12 @@ use townlet_nets::Backend;
 
 use super::MAX_SEED;
 use super::run_argument::or_newest;
+use crate::best_weights::{self, Usual};
 use crate::run_directory::RunDirectory;
 use crate::shell::quoted;
 use crate::stop::Stopped;
 use crate::world::{View, World};
-use crate::{error_message, level_argument, signals};
+use crate::{error_message, level_argument, messages, signals};
 
 /// Record episodes step by step, or replay recorded ones
 #[derive(Args)]
@@ -113,8 +114,11 @@ impl Record {
         let random = RandomPolicy::new(self.seed);
         let steps = match (run, self.policy) {
             (Some((run, config)), Some(PolicyName::Greedy) | None) => {
-                let network =
-                    run.load_network(run.usual_weights(), &config, self.backend.unwrap_or(config.backend))?;
+                let backend = self.backend.unwrap_or(config.backend);
+                let Usual { network, note, .. } = best_weights::usual(&run, &config, backend)?;
+                if let Some(note) = note {
+                    messages::warning(note);
+                }
                 let greedy = NetworkPolicy::new(&network, 1, 0.0, self.seed);
                 self.record(&config.view(), greedy, "greedy")?
             }

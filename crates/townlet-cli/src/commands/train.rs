@@ -10,6 +10,7 @@ use jiff::ZonedDateTime;
 use crate::messages;
 use crate::newest_run::RUNS;
 use crate::run_config::RunConfig;
+use crate::run_setup::Place;
 use crate::settings::{Resolved, SettingsArguments};
 use crate::signals;
 use crate::training::{self, Manner};
@@ -57,8 +58,8 @@ impl Arguments {
         // Before the first file is written.
         signals::listen()?;
         let config = self.resolve()?;
-        let path = self.out.clone().unwrap_or_else(|| default_path(&config));
-        training::start(&path, &config, self.manner, &signals::asked_to_stop, out)
+        let place = self.out.clone().map_or_else(|| Place::Free(default_path(&config)), Place::Named);
+        training::start(&place, &config, self.manner, &signals::asked_to_stop, out)
     }
 
     /// Puts all settings together, and says what of them means nothing here.

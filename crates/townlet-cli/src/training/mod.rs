@@ -12,7 +12,7 @@ use clap::Args;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
 use townlet_drqn::{Checkpoint, CheckpointError, Progress, StateFault, Trainer};
-use townlet_metrics::{Histogram, Options, Position, Recorder, SystemState};
+use townlet_metrics::{EvaluationRow, Histogram, Loss, Options, Position, Recorder, SystemState};
 use townlet_nets::device::in_pool;
 use townlet_nets::state_dict;
 use tracing::info;
@@ -20,16 +20,17 @@ use tracing::info;
 use self::evaluator::{Evaluations, Evaluator, describe};
 use self::observer::{Counted, Observer};
 use crate::checkpoints::{Checkpoints, Newest};
-use crate::error_message;
 use crate::messages;
 use crate::progress::{ProgressDisplay, Status};
 use crate::run_config::{Budget, RunConfig};
 use crate::run_directory::{RunDirectory, RunLock, Weights};
+use crate::run_setup::Place;
 use crate::run_status::{RunState, RunStatus};
 use crate::shell::quoted;
 use crate::stop::{Stop, Stopped};
 use crate::survival::SurvivalWindows;
 use crate::world::World;
+use crate::{best_weights, error_message, run_setup};
 
 /// What a checkpoint holds beside the trainer.
 #[derive(Serialize, Deserialize)]
@@ -71,6 +72,15 @@ pub(crate) struct Manner {
     json: bool,
 }
 
+/// What is to be otherwise in a run that goes on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Change {
+    /// How many steps it takes in all.
+    pub(crate) budget: Option<u64>,
+    /// Whether nothing is recorded any more.
+    pub(crate) no_metrics: bool,
+}
+
 /// How a run ended.
 enum End {
     /// Its budget is spent, or it is good enough.
@@ -96,13 +106,13 @@ struct Run<'a> {
     _lock: RunLock,
 }
 
-/// Makes a new run at `path` and trains.
+/// Makes a new run and trains.
 ///
 /// # Errors
 ///
 /// Returns an error if anything goes wrong, and [`Stopped`] if `stop` says so before the end. The run is saved then.
 pub(crate) fn start(
-    path: &Path,
+    place: &Place,
     config: &RunConfig,
     manner: Manner,
     stop: Stop<'_>,
@@ -112,15 +122,14 @@ pub(crate) fn start(
     let world = config.view().world(config.agents)?;
     let device = config.backend.device()?;
     let trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device)?;
-    let directory = RunDirectory::create(path, config)?;
-    let lock = directory.lock()?;
-    info!(run = %path.display(), level = config.level.name, seed = config.seed, "training");
+    let (directory, lock) = place.make(config)?;
+    info!(run = %directory.path().display(), level = config.level.name, seed = config.seed, "training");
     begin(&directory, config, trainer, lock, stop, manner, out)
 }
 
 /// Goes on with the run at `path` from its newest checkpoint, or from the one given.
 ///
-/// `budget` is that of steps from now on, if there is to be another one.
+/// Records that are lost or damaged are set aside, and new ones begun; that is said.
 ///
 /// # Errors
 ///
@@ -128,18 +137,19 @@ pub(crate) fn start(
 pub(crate) fn resume(
     path: &Path,
     from: Option<&Path>,
-    budget: Option<u64>,
+    change: Change,
     manner: Manner,
     stop: Stop<'_>,
     out: &mut impl Write,
 ) -> Result<()> {
     let (directory, mut config) = RunDirectory::open(path)?;
     let lock = directory.lock()?;
-    if let Some(steps) = budget {
+    if let Some(steps) = change.budget {
         config.budget = Budget::Steps(steps);
     }
-    // Not before all that can be refused has been: a run that is not gone on with keeps the budget it has.
-    let keep_budget = || if budget.is_some() { directory.change(&config) } else { Ok(()) };
+    config.metrics &= !change.no_metrics;
+    // Not before all that can be refused has been: a run that is not gone on with keeps the settings it has.
+    let keep_change = || if change == Change::default() { Ok(()) } else { directory.change(&config) };
     let world = config.view().world(config.agents)?;
     let device = config.backend.device()?;
     let checkpoints = directory.checkpoints();
@@ -158,12 +168,21 @@ pub(crate) fn resume(
                 directory.config_file().display()
             );
         }
+        if directory.has_finished() {
+            bail!(
+                "{} has come to its end, and its checkpoints are gone: there is nothing to go on from; train again in \
+                 another directory ({} has its settings)",
+                path.display(),
+                directory.config_file().display()
+            );
+        }
         messages::line(format_args!(
             "{} was stopped before its first checkpoint; it begins anew",
             path.display()
         ));
         let trainer = Trainer::new(world, &config.network, config.learner.clone(), config.seed, &device)?;
-        keep_budget()?;
+        keep_change()?;
+        tidy(&directory, &config)?;
         return begin(&directory, &config, trainer, lock, stop, manner, out);
     };
     let saved: Saved = checkpoint.application()?;
@@ -180,7 +199,9 @@ pub(crate) fn resume(
         .check(&config, &trainer)
         .map_err(|fault| CheckpointError::State { path: checkpoint.application_file(), fault })?;
     let Progress { steps, episodes, updates, .. } = *trainer.progress();
-    keep_budget()?;
+    keep_change()?;
+    tidy(&directory, &config)?;
+    restore_best(&directory, &config, saved.evaluations.best.as_ref())?;
     if !checkpoint.has_replay() {
         messages::warning(format_args!(
             "{} has no replay; nothing is learned until a new one is filled, and the run is not the \
@@ -188,12 +209,7 @@ pub(crate) fn resume(
             checkpoint.path().display()
         ));
     }
-    let recorder = config
-        .metrics
-        .then(|| {
-            Recorder::resume(directory.path(), Position { steps, episodes, updates }, Options::default())
-        })
-        .transpose()?;
+    let recorder = recorder(&directory, &config, Position { steps, episodes, updates })?;
     checkpoints.forget_after(steps)?;
     match directory.goes_on(steps, &config) {
         Ok(None) => {}
@@ -233,14 +249,7 @@ fn begin(
     manner: Manner,
     out: &mut impl Write,
 ) -> Result<()> {
-    let path = directory.path();
-    let recorder = match config.metrics {
-        false => None,
-        true if Recorder::is_at(path) => {
-            Some(Recorder::resume(path, Position::default(), Options::default())?)
-        }
-        true => Some(Recorder::create(path, Options::default())?),
-    };
+    let recorder = recorder(directory, config, Position::default())?;
     let counted = Counted::new(trainer.env());
     Run {
         directory,
@@ -257,9 +266,71 @@ fn begin(
     .complete(manner, out)
 }
 
+/// Removes what killed processes left in a run directory, and restores what its settings tell.
+fn tidy(directory: &RunDirectory, config: &RunConfig) -> Result<()> {
+    for folder in [directory.path(), &directory.evaluations()] {
+        townlet_files::remove_partials(folder)?;
+    }
+    for mended in run_setup::mend(directory, config)? {
+        messages::warning(mended);
+    }
+    Ok(())
+}
+
+/// Makes sure that the file of the best weights has those of the best evaluation so far.
+fn restore_best(directory: &RunDirectory, config: &RunConfig, best: Option<&EvaluationRow>) -> Result<()> {
+    let Some(best) = best else { return Ok(()) };
+    let file = directory.weights_file(Weights::Best);
+    let whole = directory.weights_are_whole(Weights::Best);
+    let Some(checkpoint) = best_weights::in_checkpoint(directory, best) else {
+        if !whole {
+            messages::warning(format_args!(
+                "{} is lost, and no checkpoint has the weights of the best evaluation (after {} steps) any more; \
+                 the file is made again once an evaluation is better",
+                file.display(),
+                best.steps
+            ));
+        }
+        return Ok(());
+    };
+    if whole {
+        return Ok(());
+    }
+    let network = RunDirectory::checkpoint_network(&checkpoint, config, config.backend)?;
+    directory.save_weights(Weights::Best, &network, config, best.steps)?;
+    messages::warning(format_args!(
+        "{} was lost, and is restored from {}",
+        file.display(),
+        checkpoint.path().display()
+    ));
+    Ok(())
+}
+
+/// Records from `at` on, if anything is to be recorded, and says what was lost of what was recorded before.
+fn recorder(directory: &RunDirectory, config: &RunConfig, at: Position) -> Result<Option<Recorder>> {
+    if !config.metrics {
+        return Ok(None);
+    }
+    let (recorder, losses) = Recorder::recover(directory.path(), at, Options::default())?;
+    for Loss { path, reason, set_aside } in losses {
+        let aside =
+            set_aside.map_or_else(String::new, |aside| format!("it is set aside as {}; ", aside.display()));
+        messages::warning(format_args!(
+            "{}: {reason}; {aside}a new one begins after {} steps, without what was recorded before",
+            path.display(),
+            at.steps
+        ));
+    }
+    Ok(Some(recorder))
+}
+
 impl Run<'_> {
     fn complete(mut self, manner: Manner, out: &mut impl Write) -> Result<()> {
         self.tell("training_status", "running");
+        if self.saved > 0 {
+            // A process that was killed right after it wrote the checkpoint could not say so.
+            self.tell_checkpoint(&self.checkpoints.place(self.saved));
+        }
         self.say(RunState::Running, None)?;
         let mut display = ProgressDisplay::new(self.config.budget, self.trainer.progress(), manner.quiet);
         let device = self.config.backend.device()?;
@@ -439,12 +510,16 @@ impl Run<'_> {
         self.trainer.save(&place, schedule.replay, &saved)?;
         self.saved = steps;
         self.checkpoints.tidy(schedule.keep as usize, self.evaluator.best_steps())?;
-        self.tell("last_checkpoint", &place.file_name().unwrap_or_default().to_string_lossy());
+        self.tell_checkpoint(&place);
         self.say(RunState::Running, None)
     }
 
     fn tell(&mut self, key: &str, value: &str) {
         self.observer.record(SystemState { key: key.to_owned(), value: value.to_owned() });
+    }
+
+    fn tell_checkpoint(&mut self, place: &Path) {
+        self.tell("last_checkpoint", &place.file_name().unwrap_or_default().to_string_lossy());
     }
 
     fn finish_metrics(&mut self) -> Result<()> {

@@ -11,6 +11,7 @@ use townlet_viewer::{Beside, Session, SessionOptions, Source, SurvivalPoint};
 use super::run_source::{RunSource, curve};
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
+use crate::run_setup::Place;
 use crate::settings::{SourceFile, resolve, within};
 
 /// Settings of a small network, in the level where the map is new in every episode.
@@ -34,7 +35,7 @@ fn begun(folder: &std::path::Path) -> (RunDirectory, RunConfig) {
     let table = file.toml().parse().unwrap();
     let said = within(Rc::new(file), "", table).unwrap();
     let config = resolve(vec![said]).unwrap().config;
-    let run = RunDirectory::create(&folder.join("run"), &config).unwrap();
+    let run = Place::Named(folder.join("run")).make(&config).unwrap().0;
     (run, config)
 }
 

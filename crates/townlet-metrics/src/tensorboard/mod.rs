@@ -20,12 +20,16 @@ use std::path::{Path, PathBuf};
 use prost::Message;
 
 use crate::error::MetricsError;
+use crate::recovery::Loss;
 use crate::rows::{Position, Record};
 use messages::{Event, HistogramProto, Shown, Summary, Value, What};
 use record_file::{Found, RecordReader, write_record};
 
 /// How the names of event files begin. TensorBoard asks for "tfevents" in them.
 const PREFIX: &str = "events.out.tfevents.";
+
+/// What event files are called in messages where there is none.
+pub(crate) const EVENTS: &str = "events.out.tfevents.*";
 
 /// What the first event of a file says.
 const VERSION: &str = "brain.Event:2";
@@ -45,6 +49,11 @@ pub(crate) struct EventFile {
 impl EventFile {
     /// Begins the event file of a new run in the folder, at `now` in seconds since 1970.
     pub(crate) fn create(folder: &Path, now: f64) -> Result<Self, MetricsError> {
+        Self::create_at(folder, Position::default(), now)
+    }
+
+    /// Begins the event file of a run that is at `at` and has none so far.
+    pub(crate) fn create_at(folder: &Path, at: Position, now: f64) -> Result<Self, MetricsError> {
         if let Some(path) = find(folder)? {
             return Err(MetricsError::AlreadyExists { path });
         }
@@ -52,14 +61,15 @@ impl EventFile {
         let path = folder.join(format!("{PREFIX}{:010}.townlet", now.max(0.0) as u64));
         let file =
             OpenOptions::new().write(true).create_new(true).open(&path).map_err(MetricsError::io(&path))?;
-        Self::begin(path, file, now)
+        Self::begin(path, file, at, now)
     }
 
-    fn begin(path: PathBuf, file: File, now: f64) -> Result<Self, MetricsError> {
+    fn begin(path: PathBuf, file: File, at: Position, now: f64) -> Result<Self, MetricsError> {
         let mut events = Self { path, file: BufWriter::new(file), resumed: None };
         events.append(&Event {
             wall_time: now,
-            step: 0,
+            // Says nothing to TensorBoard. Here it tells how many episodes of the run are not in this file.
+            step: at.episodes as i64,
             what: Some(What::FileVersion(VERSION.to_owned())),
         })?;
         events.flush()?;
@@ -70,11 +80,11 @@ impl EventFile {
     /// one where there is none.
     pub(crate) fn resume(folder: &Path, at: Position, now: f64) -> Result<Self, MetricsError> {
         let Some((path, kept)) = Self::cut(folder, at)? else {
-            return Self::create(folder, now);
+            return Self::create_at(folder, at, now);
         };
         let file = OpenOptions::new().append(true).open(&path).map_err(MetricsError::io(&path))?;
         if kept.end == 0 {
-            return Self::begin(path, file, now);
+            return Self::begin(path, file, at, now);
         }
         Ok(Self { path, file: BufWriter::new(file), resumed: Some((at.steps, kept.at_the_end)) })
     }
@@ -177,12 +187,14 @@ fn scalars(values: &[(&str, f64)]) -> Vec<Value> {
         .collect()
 }
 
-/// The event file in the folder: the last one by name, if there are several.
-fn find(folder: &Path) -> Result<Option<PathBuf>, MetricsError> {
+/// The event file in the folder: the last one by name, if there are several. Those that were set aside are none.
+pub(crate) fn find(folder: &Path) -> Result<Option<PathBuf>, MetricsError> {
     let mut found = None;
     for entry in fs::read_dir(folder).map_err(MetricsError::io(folder))? {
         let entry = entry.map_err(MetricsError::io(folder))?;
-        if entry.file_name().to_string_lossy().starts_with(PREFIX) {
+        let name = entry.file_name();
+        let name = name.to_string_lossy();
+        if name.starts_with(PREFIX) && !Loss::is_set_aside(&name) {
             found = found.max(Some(entry.path()));
         }
     }
@@ -216,11 +228,18 @@ fn kept_until(path: &Path, file: &File, at: Position) -> Result<Kept, MetricsErr
                     steps: at.steps,
                 });
             }
+            // Emptied, or it lost its end. Nothing in it is wrong, but what follows would not belong to it.
+            Found::Torn | Found::End if episodes < at.episodes => {
+                let (what, path) = ("episodes", path.to_path_buf());
+                return Err(MetricsError::Behind { path, what, found: episodes, expected: at.episodes });
+            }
             Found::Damaged | Found::Torn | Found::End => return Ok(kept),
         };
         let event = Event::decode(&bytes[..]).map_err(|_| foreign(path))?;
         match event.what {
-            Some(What::FileVersion(version)) if kept.end == 0 && version == VERSION => {}
+            Some(What::FileVersion(version)) if kept.end == 0 && version == VERSION => {
+                episodes = event.step.max(0) as u64;
+            }
             _ if kept.end == 0 => return Err(foreign(path)),
             _ if event.step as u64 > at.steps => return Ok(kept),
             Some(What::Summary(summary)) => {

@@ -166,7 +166,7 @@ fn a_run_without_an_event_file_begins_one_when_it_is_resumed() {
 #[test]
 fn a_full_disk_is_told_by_name() {
     let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
-    let error = EventFile::begin(PathBuf::from("/dev/full"), full, 5.0).unwrap_err();
+    let error = EventFile::begin(PathBuf::from("/dev/full"), full, at(0), 5.0).unwrap_err();
     assert!(error.is_disk_full(), "{error}");
     assert!(error.to_string().contains("/dev/full"), "{error}");
     assert!(error.to_string().contains("free some space"), "{error}");
