@@ -31,9 +31,8 @@ pub(crate) fn newest(folder: &Path) -> Result<PathBuf> {
     let mut newest = None;
     for entry in entries {
         let path = entry.with_context(|| format!("cannot read the directory {shown}"))?.path();
-        // What is hidden is still being made.
-        let hidden = path.file_name().is_some_and(|name| name.to_string_lossy().starts_with('.'));
-        if !hidden && path.join("run.toml").is_file() {
+        let is_partial = path.to_string_lossy().ends_with(townlet_files::PARTIAL);
+        if !is_partial && path.join("run.toml").is_file() {
             newest = newest.max(Some((begun(&path), path)));
         }
     }
@@ -79,7 +78,7 @@ mod tests {
             run
         };
         make("z", 5);
-        make(".unfinished", 99);
+        make("unfinished.AbC123.townlet.partial", 99);
         fs::create_dir(folder.path().join("no-run")).unwrap();
         let b = make("b", 7);
         make("a", 7);

@@ -64,11 +64,6 @@ impl RunDirectory {
         Self { path: path.to_path_buf() }
     }
 
-    /// The directory at `path`, whatever is in it.
-    pub(crate) fn at(path: &Path) -> Self {
-        Self { path: path.to_path_buf() }
-    }
-
     /// The run in the directory at `path`, and its configuration.
     ///
     /// # Errors
