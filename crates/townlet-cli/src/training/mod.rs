@@ -43,7 +43,7 @@ struct Saved {
 }
 
 /// Longer than any run trains. More could not be added to.
-const LONGEST: Duration = Duration::from_secs(100 * 365 * 24 * 60 * 60);
+const LONGEST: Duration = Duration::from_hours(100 * 365 * 24);
 
 impl Saved {
     /// Checks that all of it can be of a run that stands where `trainer` does.
