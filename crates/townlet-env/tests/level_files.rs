@@ -170,6 +170,51 @@ fn names_that_are_taken_or_empty() {
 }
 
 #[test]
+fn names_that_would_control_a_terminal_are_refused_and_shown_escaped() {
+    let escape = r#""\u001b[31mred""#;
+    for (from, place) in [
+        ("'small'", "small.toml:1: name"),
+        ("'food'\nstart", "small.toml:13: meters[0].name"),
+        ("'Mine'", "small.toml:38: affordances[1].name"),
+    ] {
+        let to = format!("{escape}{}", from.trim_start_matches(|c| c != '\n'));
+        broken(from, &to, &[place, r"`\u001b[31mred` has the character U+001B", "take it out"]);
+    }
+    broken("'small'", r#""a\u202eb""#, &["small.toml:1: name", "U+202E"]);
+    broken("'small'", r#""a\nb""#, &["small.toml:1: name", "U+000A"]);
+    broken("'Mine'", &format!("'{}'", "n".repeat(101)), &["at most 100 characters, found 101"]);
+    broken("'small'", "'small'\ndescription = \"\\u001b\"", &["small.toml:2: description", "U+001B"]);
+    let lines = SMALL.replacen("'small'", "'mine/v2'\ndescription = \"One.\\nTwo.\"", 1);
+    Level::from_toml(&lines, "small.toml").expect("slashes and lines do no harm");
+}
+
+#[test]
+fn messages_show_no_escapes_and_nothing_endless() {
+    for text in [
+        SMALL.replacen("name = 'small'", r#""\u001b]0;x\u0007" = 1"#, 1),
+        SMALL.replacen("food = 0.01", r#""\u001b]0;x\u0007" = 1.0"#, 1),
+        SMALL.replacen("'partial'", r#""\u001b]0;x\u0007""#, 1),
+        SMALL.replacen("money = 'coins'", r#"money = "\u001b]0;x\u0007""#, 1),
+        SMALL.replacen("money = 'coins'", &format!("money = '{}'", "x".repeat(300_000)), 1),
+        SMALL.replacen("'partial'", &format!("'{}'", "x".repeat(300_000)), 1),
+        SMALL.replacen("food = 0.01", &format!("{} = 0.01", "x".repeat(300_000)), 1),
+    ] {
+        let message = Level::from_toml(&text, "small.toml").unwrap_err().to_string();
+        assert!(message.starts_with("small.toml:") && !message.contains(char::is_control), "{message:?}");
+        assert!(message.len() < 5_000, "{}", message.len());
+    }
+}
+
+#[test]
+fn a_world_is_made_whatever_an_older_file_calls_things() {
+    let mut level = Level::from_toml(SMALL, "small.toml").unwrap();
+    level.name = "\u{1b}[31mred".to_owned();
+    level.affordances[0].name = "n".repeat(300);
+    assert!(level.validate().is_err());
+    Town::new(level, 1).unwrap();
+}
+
+#[test]
 fn meters_that_do_not_exist() {
     broken(
         "money = 'coins'",

@@ -5,6 +5,7 @@ use std::io;
 use std::path::PathBuf;
 
 use thiserror::Error;
+use townlet_text::{NameFault, escaped, printable, shortened};
 
 use super::{Cell, Grid, Level};
 
@@ -22,7 +23,8 @@ pub enum LevelError {
     },
     /// No built-in level is called so.
     #[error(
-        "there is no built-in level `{name}`; expected {}, or load a level file by its path",
+        "there is no built-in level `{}`; expected {}, or load a level file by its path",
+        printable(.name),
         Level::builtin_names().collect::<Vec<_>>().join(", ")
     )]
     NoSuchBuiltin {
@@ -30,7 +32,7 @@ pub enum LevelError {
         name: String,
     },
     /// The text is not TOML, or not the TOML of a level.
-    #[error("{place}: {message}")]
+    #[error("{place}: {}", shortened(&escaped(.message)))]
     Malformed {
         /// Where.
         place: LevelPlace,
@@ -68,7 +70,7 @@ impl fmt::Display for LevelPlace {
         if !self.source_name.is_empty() && !self.key.is_empty() {
             f.write_str(": ")?;
         }
-        f.write_str(&self.key)
+        f.write_str(&printable(&self.key))
     }
 }
 
@@ -91,21 +93,22 @@ pub enum LevelFault {
         found: f32,
     },
     /// Two meters or two affordances with one name.
-    #[error("the name `{name}` is taken by {other}; give each its own")]
+    #[error("the name `{}` is taken by {other}; give each its own", printable(.name))]
     DuplicateName {
         /// The name.
         name: String,
         /// The key of the one that has it.
         other: String,
     },
-    /// A name that is empty.
-    #[error("expected a name, found an empty string")]
-    NoName,
+    /// A name or a description that cannot be shown or become a part of a file's name.
+    #[error(transparent)]
+    Name(NameFault),
     /// A reference to a meter that does not exist.
     #[error(
-        "there is no meter `{name}`; expected one of {}{}",
-        .meters.join(", "),
-        .nearest.as_ref().map(|name| format!(" (did you mean `{name}`?)")).unwrap_or_default()
+        "there is no meter `{}`; expected one of {}{}",
+        printable(.name),
+        escaped(&.meters.join(", ")),
+        .nearest.as_ref().map(|name| format!(" (did you mean `{}`?)", printable(name))).unwrap_or_default()
     )]
     NoSuchMeter {
         /// The name used.
@@ -134,7 +137,7 @@ pub enum LevelFault {
         grid: Grid,
     },
     /// Two affordances on one cell.
-    #[error("{cell} is taken by `{other}`; move one of the two")]
+    #[error("{cell} is taken by `{}`; move one of the two", printable(.other))]
     CellTaken {
         /// The cell.
         cell: Cell,

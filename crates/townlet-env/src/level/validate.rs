@@ -3,6 +3,8 @@
 use std::fmt::{self, Write};
 use std::ops::RangeInclusive;
 
+use townlet_text::{NameFault, check_name, check_prose, nearest};
+
 use super::{
     Affordance, Amounts, HOURS_PER_DAY, Hours, Layout, Level, LevelError, LevelFault, LevelPlace,
     MAX_AFFORDANCES, MAX_METERS, MAX_SIDE, MAX_STEP_LIMIT, MAX_VISION_RANGE, Observability,
@@ -58,17 +60,42 @@ impl Key {
 }
 
 impl Level {
-    /// Checks that the level makes a world, as reading it from a file does.
+    /// Checks that the level makes a world and that its names can be shown, as reading it from a file does.
     ///
     /// # Errors
     ///
     /// The first fault found, with its key.
     pub fn validate(&self) -> Result<(), LevelError> {
+        self.validate_names()?;
+        self.validate_mechanics()
+    }
+
+    /// Checks that the level makes a world, whatever its names look like: runs and traces that were written before
+    /// names were checked still open.
+    pub(crate) fn validate_mechanics(&self) -> Result<(), LevelError> {
         self.validate_world()?;
         self.validate_meters()?;
         self.validate_dynamics()?;
         self.validate_affordances()?;
         self.validate_reward()
+    }
+
+    fn validate_names(&self) -> Result<(), LevelError> {
+        let name = |key: Key, name: &str| {
+            check_name(name).map_err(|fault| key.field("name").fault(LevelFault::Name(fault)))
+        };
+        let root = |key: &str, checked: Result<(), NameFault>| {
+            checked.map_err(|fault| Key::root(key).fault(LevelFault::Name(fault)))
+        };
+        root("name", check_name(&self.name))?;
+        root("description", check_prose(&self.description))?;
+        for (index, meter) in self.meters.iter().enumerate() {
+            name(Key::root("meters").at(index), &meter.name)?;
+        }
+        for (index, affordance) in self.affordances.iter().enumerate() {
+            name(Key::root("affordances").at(index), &affordance.name)?;
+        }
+        Ok(())
     }
 
     fn validate_world(&self) -> Result<(), LevelError> {
@@ -222,7 +249,7 @@ impl Level {
             return Ok(());
         }
         let meters: Vec<_> = self.meters.iter().map(|meter| meter.name.clone()).collect();
-        let nearest = nearest(name, &meters).cloned();
+        let nearest = nearest(name, meters.iter().map(String::as_str)).map(str::to_owned);
         Err(key.fault(LevelFault::NoSuchMeter { name: name.to_owned(), meters, nearest }))
     }
 }
@@ -236,57 +263,12 @@ fn distinct_name<'a>(
 ) -> Result<(), LevelError> {
     let name = names.clone().nth(index).unwrap_or_default();
     if name.is_empty() {
-        return Err(key.field("name").fault(LevelFault::NoName));
+        return Err(key.field("name").fault(LevelFault::Name(NameFault::Empty)));
     }
     match names.position(|other| other == name) {
         Some(other) if other < index => Err(key
             .field("name")
             .fault(LevelFault::DuplicateName { name: name.to_owned(), other: list.at(other).0 })),
         _ => Ok(()),
-    }
-}
-
-/// The candidate that takes the fewest edits to reach, if it is at most a third of the word away.
-fn nearest<'a>(word: &str, candidates: &'a [String]) -> Option<&'a String> {
-    candidates
-        .iter()
-        .map(|candidate| (edit_distance(word, candidate), candidate))
-        .filter(|&(distance, candidate)| 3 * distance <= candidate.chars().count().max(3))
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
-}
-
-/// The Levenshtein distance, by rows.
-fn edit_distance(a: &str, b: &str) -> usize {
-    let mut row: Vec<usize> = (0..=b.chars().count()).collect();
-    for (i, from) in a.chars().enumerate() {
-        let mut diagonal = row[0];
-        row[0] = i + 1;
-        for (j, to) in b.chars().enumerate() {
-            let replaced = diagonal + usize::from(from != to);
-            diagonal = row[j + 1];
-            row[j + 1] = replaced.min(row[j] + 1).min(diagonal + 1);
-        }
-    }
-    row[row.len() - 1]
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn edit_distance_counts_insertions_deletions_and_replacements() {
-        assert_eq!(edit_distance("", "abc"), 3);
-        assert_eq!(edit_distance("energy", "energy"), 0);
-        assert_eq!(edit_distance("enrgy", "energy"), 1);
-        assert_eq!(edit_distance("kitten", "sitting"), 3);
-    }
-
-    #[test]
-    fn nothing_near_suggests_nothing() {
-        let meters = ["energy".to_owned(), "money".to_owned()];
-        assert_eq!(nearest("mony", &meters).map(String::as_str), Some("money"));
-        assert_eq!(nearest("hunger", &meters), None);
     }
 }

@@ -74,7 +74,7 @@ impl Town {
     ///
     /// Where the level makes no world, or there are no agents.
     pub fn new(level: Level, num_agents: usize) -> Result<Self, TownError> {
-        level.validate()?;
+        level.validate_mechanics()?;
         if num_agents == 0 {
             return Err(TownError::NoAgents);
         }

@@ -20,13 +20,13 @@ impl TraceHeader {
     /// it makes no world.
     pub fn replay_level(&self) -> Result<Level, TraceFault> {
         if let Some(level) = &self.level {
-            level.validate()?;
+            level.validate_mechanics()?;
             self.expect_level(level)?;
             return Ok(Level::clone(level));
         }
         let level = self.adapt_builtin()?;
         self.expect_level(&level)?;
-        level.validate()?;
+        level.validate_mechanics()?;
         Ok(level)
     }
 
