@@ -65,6 +65,49 @@ fn a_changed_digit_is_found() {
 }
 
 #[test]
+fn a_trace_cut_at_a_line_does_not_verify() {
+    let sandbox = Sandbox::new();
+    sandbox.townlet(&["record", "pomdp", "--episodes", "2", "--out", "two.jsonl"]).assert().success();
+    let trace = sandbox.read("two.jsonl");
+    let lines: Vec<&str> = trace.lines().collect();
+    for kept in [1, 2, lines.len() / 2, lines.len() - 1] {
+        sandbox.write("cut.jsonl", lines[..kept].join("\n") + "\n");
+        sandbox
+            .townlet(&["trace", "verify", "cut.jsonl"])
+            .assert()
+            .code(1)
+            .stderr(contains(format!("cut.jsonl:{kept}: the trace ends after this line")));
+    }
+}
+
+#[test]
+fn an_older_trace_verifies_with_a_warning() {
+    let sandbox = Sandbox::new();
+    sandbox.write("old.jsonl", include_str!("../../../tests/data/traces/partial_instant_random.jsonl"));
+    sandbox
+        .townlet(&["trace", "verify", "old.jsonl"])
+        .assert()
+        .success()
+        .stdout(contains("old.jsonl: 2 episodes, 98 steps equal"))
+        .stderr(contains("warning: old.jsonl is of the format townlet-trace/1"));
+}
+
+#[test]
+fn what_a_trace_says_cannot_control_the_terminal() {
+    let sandbox = Sandbox::new();
+    sandbox.townlet(&["record", "pomdp", "--out", "a.jsonl"]).assert().success();
+    let trace = sandbox.read("a.jsonl");
+    let named = trace.replacen(r#""episode":"episode 0""#, r#""episode":"\u001b]0;x\u0007""#, 1);
+    sandbox.write("named.jsonl", named.replacen(r#""reward":5.5"#, r#""reward":7"#, 1));
+    sandbox.write("key.jsonl", trace.replacen(r#""reward""#, r#""\u001b[31m""#, 1));
+    for files in [&["named.jsonl"][..], &["key.jsonl"], &["named.jsonl", "key.jsonl"]] {
+        let output = sandbox.townlet(&[&["trace", "verify"], files].concat()).assert().code(1);
+        let output = output.get_output();
+        assert!(!output.stdout.contains(&0x1b) && !output.stderr.contains(&0x1b), "{output:?}");
+    }
+}
+
+#[test]
 fn one_bad_trace_does_not_hide_the_others() {
     let sandbox = Sandbox::new();
     sandbox.townlet(&["trace", "record", "pomdp", "--out", "good.jsonl"]).assert().success();

@@ -23,6 +23,11 @@ fn check(trace: &str) -> Result<TraceReport, TraceError> {
     verify(trace.as_bytes(), "test.jsonl", None)
 }
 
+/// The report on a trace that is equal, and whole.
+fn whole(episodes: usize, steps: usize) -> TraceReport {
+    TraceReport { episodes, steps, has_end: true, difference: None }
+}
+
 /// The fault of a trace that makes no sense, and its line.
 fn fault(trace: &str) -> (usize, String) {
     let error = check(trace).expect_err("a faulty trace");
@@ -42,6 +47,7 @@ mod the_reference {
         let report = verify(text.as_bytes(), &path.display().to_string(), None).unwrap();
         let difference = report.difference.as_ref().map(TraceDifference::to_string);
         assert_eq!(difference, None);
+        assert!(!report.has_end, "traces from elsewhere do not say where they end");
         assert_eq!((report.episodes, report.steps), (episodes, steps));
     }
 
@@ -190,7 +196,8 @@ mod recording {
             let level = Level::builtin("temporal").unwrap();
             let (trace, _) = record(&level, seed, 1, 30, |step| [3, 1, 4, 4, 0][step % 5]);
             let mut lines: Vec<String> = trace.lines().map(str::to_owned).collect();
-            let number = 2 + line.index(lines.len() - 2);
+            // Neither the header and the episode, nor the end.
+            let number = 2 + line.index(lines.len() - 3);
             let mut step: TraceStep = serde_json::from_str(&lines[number]).unwrap();
             let (field, index) = match which {
                 0 => {
@@ -246,7 +253,7 @@ mod recording {
         }
         let trace = String::from_utf8(trace.into_inner().unwrap()).unwrap();
         assert!(trace.contains(r#""hour":22,"progress":3}"#), "{trace}");
-        assert_eq!(check(&trace).unwrap(), TraceReport { episodes: 1, steps: 4, difference: None });
+        assert_eq!(check(&trace).unwrap(), whole(1, 4));
     }
 
     #[test]
@@ -288,7 +295,7 @@ mod recording {
             header.level = None;
             let foreign = format!("{}\n{rest}", serde_json::to_string(&header).unwrap());
             assert!(foreign.len() < trace.len());
-            assert_eq!(check(&foreign).unwrap(), TraceReport { episodes: 1, steps, difference: None });
+            assert_eq!(check(&foreign).unwrap(), whole(1, steps));
         }
     }
 
@@ -305,7 +312,7 @@ mod recording {
 mod damage {
     use super::*;
 
-    /// A short trace with two episodes: header, episode, 3 steps, episode, 2 steps.
+    /// A short trace with two episodes: header, episode, 3 steps, episode, 2 steps, end.
     fn sample() -> Vec<String> {
         let level = Level::builtin("temporal").unwrap();
         let mut town = Town::new(level.clone(), 1).unwrap();
@@ -343,7 +350,7 @@ mod damage {
     #[test]
     fn the_sample_itself_is_sound() {
         let report = check(&(sample().join("\n") + "\n")).unwrap();
-        assert_eq!(report, TraceReport { episodes: 2, steps: 5, difference: None });
+        assert_eq!(report, whole(2, 5));
         // The last line may lack its newline.
         assert_eq!(check(&sample().join("\n")).unwrap(), report);
     }
@@ -386,10 +393,11 @@ mod damage {
     #[test]
     fn a_trace_cut_off_within_a_line_is_told_from_a_bad_line() {
         let whole = sample().join("\n");
-        for bytes in [1, 10, 200] {
+        let end = whole.lines().last().unwrap().len() + 1;
+        for (bytes, at) in [(1, 9), (10, 9), (end + 1, 8), (end + 200, 8)] {
             match check(&whole[..whole.len() - bytes]) {
-                Err(TraceError::CutOff { line: 8, .. }) => {}
-                other => panic!("expected a trace cut off at line 8, found {other:?}"),
+                Err(TraceError::CutOff { line, .. }) => assert_eq!(line, at),
+                other => panic!("expected a trace cut off at line {at}, found {other:?}"),
             }
         }
         match check(&changed(4, r#""mask":["#, r#""mask":[,"#)) {
@@ -399,6 +407,68 @@ mod damage {
             }
             other => panic!("expected a malformed line, found {other:?}"),
         }
+    }
+
+    #[test]
+    fn a_trace_cut_at_any_line_is_not_whole() {
+        let lines = sample();
+        for kept in 1..lines.len() {
+            for newline in ["", "\n"] {
+                match check(&(lines[..kept].join("\n") + newline)) {
+                    Err(error @ TraceError::NoEnd { .. }) => {
+                        assert_eq!(error.line(), kept);
+                        assert!(error.to_string().contains("cut short"), "{error}");
+                    }
+                    other => panic!("expected a trace without an end, found {other:?}"),
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn lines_that_are_missing_before_the_end_are_counted() {
+        let mut lines = sample();
+        // The last step: everything before it replays.
+        lines.remove(7);
+        let message = "expected 2 episodes and 5 steps before this line, as it says, found 2 and 4";
+        expect_fault(&lines.join("\n"), 8, message);
+        // A whole episode.
+        let mut lines = sample();
+        lines.drain(5..8);
+        expect_fault(
+            &lines.join("\n"),
+            6,
+            "expected 2 episodes and 5 steps before this line, as it says, found 1 and 3",
+        );
+        let mut lines = sample();
+        lines.push(lines[7].clone());
+        expect_fault(&lines.join("\n"), 10, "expected nothing after the `end`");
+    }
+
+    #[test]
+    fn an_older_trace_has_no_end_and_may_stop_at_any_line() {
+        let mut lines = sample();
+        lines[0] = lines[0].replacen("townlet-trace/2", "townlet-trace/1", 1);
+        expect_fault(&lines.join("\n"), 9, "a trace of the format `townlet-trace/1` has no `end`");
+        lines.pop();
+        for (kept, episodes, steps) in [(8, 2, 5), (7, 2, 4), (4, 1, 2), (1, 0, 0)] {
+            let report = check(&lines[..kept].join("\n")).unwrap();
+            assert_eq!(report, TraceReport { has_end: false, ..whole(episodes, steps) });
+        }
+    }
+
+    #[test]
+    fn names_in_a_trace_are_shown_harmlessly() {
+        let line = changed(2, r#""episode":"first""#, r#""episode":"\u001b]0;x\u0007""#);
+        let mut lines: Vec<&str> = line.lines().collect();
+        let forged = lines[2].replacen(r#""reward":5.5"#, r#""reward":7"#, 1);
+        lines[2] = &forged;
+        let difference = check(&lines.join("\n")).unwrap().difference.unwrap().to_string();
+        assert!(difference.contains(r"episode `\u001b]0;x\u0007`"), "{difference}");
+        let unknown = changed(3, r#""interaction":null"#, r#""interaction":"\u001b[31m""#);
+        expect_fault(&unknown, 3, r"found `\u001b[31m`");
+        let key = check(&changed(3, r#""reward""#, r#""\u001b[31m""#)).unwrap_err().to_string();
+        assert!(!key.contains('\u{1b}'), "{key}");
     }
 
     #[test]
@@ -424,7 +494,7 @@ mod damage {
     #[test]
     fn an_empty_or_foreign_file_is_no_trace() {
         expect_fault("", 1, "expected a header");
-        expect_fault(&changed(1, "townlet-trace/1", "townlet-trace/2"), 1, r#"found "townlet-trace/2""#);
+        expect_fault(&changed(1, "townlet-trace/2", "townlet-trace/3"), 1, r#"found "townlet-trace/3""#);
         expect_fault("{\"hello\":1}\n", 1, "no such key");
     }
 
@@ -440,7 +510,11 @@ mod damage {
         let mut lines = sample();
         lines.remove(1);
         expect_fault(&lines.join("\n"), 2, "expected an episode before the first step");
-        expect_fault(&changed(4, r#""action""#, r#""deed""#), 4, "expected an `episode` or an `action`");
+        expect_fault(
+            &changed(4, r#""action""#, r#""deed""#),
+            4,
+            "expected an `episode`, an `action` or the `end`",
+        );
         let over = changed(4, r#""terminated":false"#, r#""terminated":true"#);
         // The reader alone finds what follows the end; a replay stops at the end that does not come.
         let records: Result<Vec<_>, _> = TraceReader::new(over.as_bytes(), "test.jsonl").unwrap().collect();

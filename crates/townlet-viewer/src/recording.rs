@@ -5,7 +5,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use thiserror::Error;
-use townlet_env::trace::{TraceDifference, TraceError, TraceReader, TraceRecord, verify};
+use townlet_env::trace::{TraceDifference, TraceError, TraceReader, TraceRecord, TraceReport, verify};
 use townlet_env::{Action, AgentState, Layout, Level};
 
 /// The episodes of a trace. Every value in it has been compared with a replay, to the last bit.
@@ -14,6 +14,7 @@ pub struct Recording {
     source: String,
     level: Level,
     episodes: Vec<RecordedEpisode>,
+    cut_short: bool,
 }
 
 /// One of its episodes.
@@ -33,7 +34,8 @@ impl RecordedEpisode {
 }
 
 impl Recording {
-    /// Reads the trace at `path` and compares it with a replay.
+    /// Reads the trace at `path` and compares it with a replay. One that ends too early at the end of a line is read as
+    /// far as it goes; [`is_cut_short`](Self::is_cut_short) tells.
     ///
     /// # Errors
     ///
@@ -55,10 +57,15 @@ impl Recording {
         input
             .read_to_end(&mut bytes)
             .map_err(|source| RecordingError::Read { path: source_name.into(), source })?;
-        if let Some(difference) = verify(&bytes[..], source_name, None)?.difference {
-            let source_name = source_name.to_owned();
-            return Err(RecordingError::Differs { source_name, difference: Box::new(difference) });
-        }
+        let cut_short = match verify(&bytes[..], source_name, None) {
+            Ok(TraceReport { difference: None, .. }) => false,
+            Ok(TraceReport { difference: Some(difference), .. }) => {
+                let source_name = source_name.to_owned();
+                return Err(RecordingError::Differs { source_name, difference: Box::new(difference) });
+            }
+            Err(TraceError::NoEnd { .. }) => true,
+            Err(error) => return Err(error.into()),
+        };
         let reader = TraceReader::new(&bytes[..], source_name)?;
         let source = reader.header().source.clone();
         let level = reader.header().replay_level().map_err(|fault| TraceError::Invalid {
@@ -69,8 +76,10 @@ impl Recording {
         let mut episodes: Vec<RecordedEpisode> = Vec::new();
         let mut own_layouts = false;
         for record in reader {
-            match record? {
-                TraceRecord::Episode(episode) => {
+            match record {
+                Err(TraceError::NoEnd { .. }) => break,
+                Err(error) => return Err(error.into()),
+                Ok(TraceRecord::Episode(episode)) => {
                     let layout = episode.affordances.map(|it| it.iter().filter_map(|it| it.cell).collect());
                     own_layouts |= layout.is_some();
                     episodes.push(RecordedEpisode {
@@ -85,7 +94,7 @@ impl Recording {
                         actions: Vec::new(),
                     });
                 }
-                TraceRecord::Step(step) => {
+                Ok(TraceRecord::Step(step)) => {
                     if let Some(episode) = episodes.last_mut() {
                         episode.actions.push(step.action);
                     }
@@ -95,7 +104,7 @@ impl Recording {
         if episodes.is_empty() {
             return Err(RecordingError::Empty { source_name: source_name.to_owned() });
         }
-        let mut recording = Self { source, level, episodes };
+        let mut recording = Self { source, level, episodes, cut_short };
         if own_layouts {
             recording.lay_out_every_episode();
         }
@@ -116,6 +125,11 @@ impl Recording {
     /// Who recorded it, in the words of the trace.
     pub fn source(&self) -> &str {
         &self.source
+    }
+
+    /// Whether the trace ends before its end: its recording was stopped, or a copy was.
+    pub fn is_cut_short(&self) -> bool {
+        self.cut_short
     }
 
     /// The level that it plays in.

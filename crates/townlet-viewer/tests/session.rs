@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};
 
-use townlet_env::trace::{TraceWriter, verify};
+use townlet_env::trace::{TraceError, TraceWriter, verify};
 use townlet_env::{Level, PreviousInputs, Town, VectorEnv, random_allowed};
 use townlet_viewer::frame::Refusal;
 use townlet_viewer::{
@@ -287,13 +287,24 @@ fn what_a_person_plays_is_recorded_and_replays() {
     }
     let error = session.apply(&Command::Level { level: "pomdp".to_owned() }).unwrap_err();
     assert!(matches!(error, SessionError::Recorded), "{error}");
+    let lived: Vec<u32> = session.certificates().map(|it| it.steps).collect();
+
+    // What a kill would leave: all of it, and that it is not whole.
+    let bytes = file.0.lock().unwrap().clone();
+    let cut = verify(&bytes[..], "played.jsonl", None).unwrap_err();
+    assert!(matches!(cut, TraceError::NoEnd { .. }), "{cut}");
+    let cut = Recording::read(&bytes[..], "played.jsonl").unwrap();
+    assert!(cut.is_cut_short() && cut.episodes().len() == 3);
+
+    // The record ends with the session.
+    drop(session);
     let bytes = file.0.lock().unwrap().clone();
     let report = verify(&bytes[..], "played.jsonl", None).unwrap();
     assert_eq!((report.episodes, report.difference), (3, None));
 
     // And plays again, to the same end.
-    let lived: Vec<u32> = session.certificates().map(|it| it.steps).collect();
     let recording = Recording::read(&bytes[..], "played.jsonl").unwrap();
+    assert!(!recording.is_cut_short());
     let mut replay = Session::replay(recording, &SessionOptions::default()).unwrap();
     while !replay.status().paused {
         replay.advance().unwrap();

@@ -7,9 +7,10 @@ use std::path::{Path, PathBuf};
 use anyhow::{Result, bail};
 use clap::{Args, value_parser};
 use townlet_viewer::export::{Film, gif, html, png};
-use townlet_viewer::{Beside, Recording, Session, SessionOptions};
+use townlet_viewer::{Beside, Session, SessionOptions};
 
 use super::MAX_SEED;
+use super::replay::recording;
 use super::run_argument::or_newest;
 use crate::run_directory::RunDirectory;
 use crate::watching::source;
@@ -111,7 +112,7 @@ impl Arguments {
 
     fn film(&self, what: &Path) -> Result<Film> {
         if !RunDirectory::is_at(what) {
-            return Ok(Film::of_recording(&Recording::load(what)?, self.episode)?);
+            return Ok(Film::of_recording(&recording(what)?, self.episode)?);
         }
         let (source, checkpoint) = source(&what.to_string_lossy())?;
         let beside = if self.beside_wiped { Beside::MemoryWiped {} } else { Beside::Nobody {} };

@@ -1,7 +1,7 @@
 //! `townlet replay`: play a recorded episode.
 
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 use clap::{Args, value_parser};
@@ -32,9 +32,18 @@ pub(crate) struct Arguments {
     place: PlaceArguments,
 }
 
+/// The trace at `path`, as far as it goes.
+pub(crate) fn recording(path: &Path) -> Result<Recording> {
+    let recording = Recording::load(path)?;
+    if recording.is_cut_short() {
+        eprintln!("warning: {} is cut short; this shows what there is of it", path.display());
+    }
+    Ok(recording)
+}
+
 impl Arguments {
     pub(crate) fn run(&self, _out: &mut impl Write) -> Result<()> {
         let options = SessionOptions { speed: self.speed, ..SessionOptions::default() };
-        show(Session::replay(Recording::load(&self.trace)?, &options)?, self.place.stage()?)
+        show(Session::replay(recording(&self.trace)?, &options)?, self.place.stage()?)
     }
 }

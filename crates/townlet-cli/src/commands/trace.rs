@@ -7,7 +7,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand, ValueEnum, value_parser};
 use townlet_drqn::{NetworkPolicy, Policy, RandomPolicy};
-use townlet_env::trace::{TraceReport, TraceWriter, verify};
+use townlet_env::trace::{TRACE_FORMAT_WITHOUT_END, TraceReport, TraceWriter, verify};
 use townlet_env::{Level, VectorEnv};
 use townlet_files::PartialFile;
 use townlet_nets::Backend;
@@ -177,10 +177,16 @@ impl Verify {
         for file in &self.files {
             let shown = file.display();
             match replay(file, level.as_ref()) {
-                Ok(TraceReport { episodes, steps, difference: None }) => {
+                Ok(TraceReport { episodes, steps, has_end, difference: None }) => {
                     writeln!(out, "{shown}: {} equal", counts(episodes as u64, steps as u64))?;
+                    if !has_end {
+                        eprintln!(
+                            "warning: {shown} is of the format {TRACE_FORMAT_WITHOUT_END}, which does not say where a \
+                             trace ends: nothing tells whether it is whole"
+                        );
+                    }
                 }
-                Ok(TraceReport { episodes, steps, difference: Some(difference) }) => {
+                Ok(TraceReport { episodes, steps, difference: Some(difference), .. }) => {
                     failures += 1;
                     let counts = counts(episodes as u64, steps as u64);
                     writeln!(out, "{shown}: differs after {counts}: {difference}")?;

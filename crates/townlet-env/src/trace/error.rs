@@ -3,8 +3,9 @@
 use std::io;
 
 use thiserror::Error;
+use townlet_text::{escaped, printable, shortened};
 
-use super::TRACE_FORMAT;
+use super::{TRACE_FORMAT, TRACE_FORMAT_WITHOUT_END, TraceCounts};
 use crate::{LevelError, TownError};
 
 /// Why a trace cannot be read or replayed. A trace that *can* be replayed and comes out differently is not
@@ -30,8 +31,19 @@ pub enum TraceError {
         /// The line, from 1.
         line: usize,
     },
+    /// The input ends at the end of a line, before the line that says how much there is.
+    #[error(
+        "{source_name}:{line}: the trace ends after this line, without the line that ends a whole one; it was cut \
+         short, or its recording was; record or copy it again"
+    )]
+    NoEnd {
+        /// The file.
+        source_name: String,
+        /// The last line, from 1.
+        line: usize,
+    },
     /// A line is not JSON, or not the JSON of a trace.
-    #[error("{source_name}:{line}:{column}: {message}")]
+    #[error("{source_name}:{line}:{column}: {}", shortened(&escaped(.message)))]
     Malformed {
         /// The file.
         source_name: String,
@@ -75,6 +87,7 @@ impl TraceError {
         match self {
             Self::Read { line, .. }
             | Self::CutOff { line, .. }
+            | Self::NoEnd { line, .. }
             | Self::Malformed { line, .. }
             | Self::Invalid { line, .. } => *line,
         }
@@ -89,19 +102,22 @@ pub enum TraceFault {
     #[error("expected a header, found the end of the trace")]
     NoHeader,
     /// Another format, or another version of this one.
-    #[error("expected `\"format\": \"{TRACE_FORMAT}\"`, found {found}")]
+    #[error(
+        "expected `\"format\": \"{TRACE_FORMAT}\"` or `\"{TRACE_FORMAT_WITHOUT_END}\"`, found {}",
+        printable(.found)
+    )]
     Format {
         /// The JSON that stands there.
         found: String,
     },
     /// A line that begins nothing known.
-    #[error("expected an `episode` or an `action`, found neither")]
+    #[error("expected an `episode`, an `action` or the `end`, found none of them")]
     UnknownLine,
     /// A step that belongs to no episode.
     #[error("expected an episode before the first step")]
     StepBeforeEpisode,
     /// A step of an agent whose episode is over.
-    #[error("expected another episode, found a step after the end of `{episode}`")]
+    #[error("expected another episode, found a step after the end of `{}`", printable(.episode))]
     StepAfterEnd {
         /// The episode that is over.
         episode: String,
@@ -115,7 +131,7 @@ pub enum TraceFault {
         num_actions: usize,
     },
     /// A name that the header, or the level, does not have in this place.
-    #[error("{key}: expected {expected}, found {found}")]
+    #[error("{}: expected {}, found {}", printable(.key), shortened(&escaped(.expected)), printable(.found))]
     Mismatch {
         /// The key of the line, with an index where it is a list.
         key: String,
@@ -124,6 +140,24 @@ pub enum TraceFault {
         /// What the line says.
         found: String,
     },
+    /// Another number of episodes or steps than the last line says.
+    #[error(
+        "expected {} episodes and {} steps before this line, as it says, found {} and {}: lines are missing or were \
+         added; record or copy it again",
+        .said.episodes, .said.steps, .found.episodes, .found.steps
+    )]
+    Counts {
+        /// What the line says.
+        said: TraceCounts,
+        /// What stands before it.
+        found: TraceCounts,
+    },
+    /// A line after the last one.
+    #[error("expected nothing after the `end`, found another line")]
+    AfterEnd,
+    /// The last line in a trace of the format that has none.
+    #[error("a trace of the format `{TRACE_FORMAT_WITHOUT_END}` has no `end`")]
+    EndWithoutFormat,
     /// A list that is too short or too long.
     #[error("{key}: expected {expected} entries, found {found}")]
     Length {

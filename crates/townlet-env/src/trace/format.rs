@@ -6,14 +6,17 @@ use super::exact_floats;
 use crate::level::observation_layout;
 use crate::{Action, Cell, Grid, Layout, Level, Observability, ObservationLayout, Town};
 
-/// The format tag that every trace begins with.
-pub const TRACE_FORMAT: &str = "townlet-trace/1";
+/// The format tag that a trace begins with.
+pub const TRACE_FORMAT: &str = "townlet-trace/2";
+/// The tag of older traces, and of those from other implementations. They have no [`TraceEnd`], so nothing tells
+/// whether one is whole.
+pub const TRACE_FORMAT_WITHOUT_END: &str = "townlet-trace/1";
 
 /// The first line of a trace: the world that its episodes play in.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TraceHeader {
-    /// [`TRACE_FORMAT`].
+    /// [`TRACE_FORMAT`] or [`TRACE_FORMAT_WITHOUT_END`].
     pub format: String,
     /// Who recorded it, for a person.
     pub source: String,
@@ -118,7 +121,31 @@ pub struct TraceStep {
     pub observation: Vec<f32>,
 }
 
+/// The last line: how much stands before it. A trace that was cut short at the end of a line lacks it, and one that
+/// lost lines in the middle has other numbers.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceEnd {
+    /// The numbers.
+    pub end: TraceCounts,
+}
+
+/// How much a trace holds.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct TraceCounts {
+    /// The number of episodes.
+    pub episodes: u64,
+    /// The number of steps in all of them.
+    pub steps: u64,
+}
+
 impl TraceHeader {
+    /// Whether the trace has a [`TraceEnd`] where it is whole.
+    pub fn has_end(&self) -> bool {
+        self.format != TRACE_FORMAT_WITHOUT_END
+    }
+
     /// The header of a trace that is recorded in `level`, with the level in it.
     pub fn new(level: &Level, source: &str) -> Self {
         let fixed = level.layout == Layout::Fixed;

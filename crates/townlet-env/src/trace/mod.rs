@@ -1,8 +1,8 @@
 //! Episodes written down step by step, and replayed to the last bit.
 //!
-//! A trace in the format `townlet-trace/1` holds everything that an agent saw, did and got, as JSON Lines:
+//! A trace in the format `townlet-trace/2` holds everything that an agent saw, did and got, as JSON Lines:
 //! first a [`TraceHeader`], then for each episode a [`TraceEpisode`] line followed by its [`TraceStep`]
-//! lines. [`TraceWriter`] records a [`Town`](crate::Town), [`verify`] replays a trace and reports the first
+//! lines, and a [`TraceEnd`], without which it is not whole. [`TraceWriter`] records a [`Town`](crate::Town), [`verify`] replays a trace and reports the first
 //! difference, and [`TraceReader`] reads one for anything else.
 //!
 //! Floats are written as the shortest decimal that reads back as the same `f32`, and are read without a
@@ -25,7 +25,7 @@
 //!
 //! let report = verify(&trace[..], "example.jsonl", None)?;
 //! assert_eq!((report.episodes, report.steps), (1, 4));
-//! assert_eq!(report.difference, None);
+//! assert!(report.difference.is_none() && report.has_end);
 //! # Ok::<(), Box<dyn std::error::Error>>(())
 //! ```
 
@@ -38,7 +38,10 @@ mod verify;
 mod writer;
 
 pub use error::{TraceError, TraceFault};
-pub use format::{TRACE_FORMAT, TraceAffordance, TraceEpisode, TraceHeader, TraceStart, TraceStep};
+pub use format::{
+    TRACE_FORMAT, TRACE_FORMAT_WITHOUT_END, TraceAffordance, TraceCounts, TraceEnd, TraceEpisode,
+    TraceHeader, TraceStart, TraceStep,
+};
 pub use reader::{TraceReader, TraceRecord};
 pub use verify::{TraceDifference, TraceReport, verify};
 pub use writer::TraceWriter;

@@ -7,10 +7,13 @@ use serde::{Deserialize, Serialize};
 use serde_json::value::RawValue;
 
 use super::{
-    TRACE_FORMAT, TraceAffordance, TraceEpisode, TraceError, TraceFault, TraceHeader, TraceStart, TraceStep,
+    TRACE_FORMAT, TRACE_FORMAT_WITHOUT_END, TraceAffordance, TraceCounts, TraceEnd, TraceEpisode, TraceError,
+    TraceFault, TraceHeader, TraceStart, TraceStep,
 };
 
-/// Reads a trace and checks that every line fits its header and its place: names, lengths, order.
+/// Reads a trace and checks that every line fits its header and its place: names, lengths, order. Where the trace
+/// ends before its end, the last record is an error; of one in the format of [`TRACE_FORMAT_WITHOUT_END`] nothing
+/// tells.
 ///
 /// It does not replay anything; see [`verify`](super::verify) for that.
 ///
@@ -40,6 +43,9 @@ pub struct TraceReader<R> {
     observation_len: usize,
     /// The episode that steps belong to now, and whether it is over.
     episode: Option<(String, bool)>,
+    /// What was read so far.
+    counts: TraceCounts,
+    ended: bool,
     failed: bool,
 }
 
@@ -66,13 +72,16 @@ impl<R: BufRead> TraceReader<R> {
         }
         let tag: FormatTag<'_> = lines.parse()?;
         let found = tag.format.map_or("no such key", RawValue::get);
-        if found != format!("\"{TRACE_FORMAT}\"") {
+        let known =
+            |format: &str| found.strip_prefix('"').and_then(|it| it.strip_suffix('"')) == Some(format);
+        if ![TRACE_FORMAT, TRACE_FORMAT_WITHOUT_END].into_iter().any(known) {
             let found = found.to_owned();
             return Err(lines.invalid(TraceFault::Format { found }));
         }
         let header: TraceHeader = lines.parse()?;
         let observation_len = header.observation_layout().len();
-        Ok(Self { lines, header, observation_len, episode: None, failed: false })
+        let counts = TraceCounts::default();
+        Ok(Self { lines, header, observation_len, episode: None, counts, ended: false, failed: false })
     }
 
     /// The header.
@@ -92,20 +101,47 @@ impl<R: BufRead> TraceReader<R> {
 
     fn read(&mut self) -> Result<Option<TraceRecord>, TraceError> {
         if !self.lines.advance()? {
-            return Ok(None);
+            if self.ended || !self.header.has_end() {
+                return Ok(None);
+            }
+            let (source_name, line) = (self.lines.source_name.clone(), self.lines.number);
+            return Err(TraceError::NoEnd { source_name, line });
+        }
+        if self.ended {
+            return Err(self.invalid(TraceFault::AfterEnd));
         }
         let kind: LineKind = self.lines.parse()?;
         let record = match kind {
+            LineKind { end: Some(_), .. } => {
+                let TraceEnd { end } = self.lines.parse()?;
+                self.check_end(end).map_err(|fault| self.invalid(fault))?;
+                self.ended = true;
+                return self.read();
+            }
             LineKind { episode: Some(_), .. } => TraceRecord::Episode(self.lines.parse()?),
             LineKind { action: Some(_), .. } => TraceRecord::Step(self.lines.parse()?),
             _ => return Err(self.invalid(TraceFault::UnknownLine)),
         };
         match &record {
-            TraceRecord::Episode(episode) => self.check_episode(episode),
-            TraceRecord::Step(step) => self.check_step(step),
+            TraceRecord::Episode(episode) => {
+                self.counts.episodes += 1;
+                self.check_episode(episode)
+            }
+            TraceRecord::Step(step) => {
+                self.counts.steps += 1;
+                self.check_step(step)
+            }
         }
         .map_err(|fault| self.invalid(fault))?;
         Ok(Some(record))
+    }
+
+    fn check_end(&self, said: TraceCounts) -> Result<(), TraceFault> {
+        if !self.header.has_end() {
+            return Err(TraceFault::EndWithoutFormat);
+        }
+        let found = self.counts;
+        if said == found { Ok(()) } else { Err(TraceFault::Counts { said, found }) }
     }
 
     fn check_episode(&mut self, episode: &TraceEpisode) -> Result<(), TraceFault> {
@@ -218,6 +254,7 @@ struct FormatTag<'a> {
 struct LineKind {
     episode: Option<IgnoredAny>,
     action: Option<IgnoredAny>,
+    end: Option<IgnoredAny>,
 }
 
 /// The input, a line at a time.

@@ -3,6 +3,8 @@
 use std::fmt;
 use std::io::BufRead;
 
+use townlet_text::printable;
+
 use super::{TraceEpisode, TraceError, TraceFault, TraceReader, TraceRecord, TraceStep};
 use crate::{Action, AgentState, Layout, Level, Town, VectorEnv};
 
@@ -13,6 +15,9 @@ pub struct TraceReport {
     pub episodes: usize,
     /// How many steps were compared, the one that differs included.
     pub steps: usize,
+    /// Whether the trace is of the format that says where it ends. Of an older one nobody can tell whether anything
+    /// is missing after its last line.
+    pub has_end: bool,
     /// Where replay and trace part, if they do. Nothing after it was compared.
     pub difference: Option<TraceDifference>,
 }
@@ -56,7 +61,7 @@ pub struct TraceDifference {
 
 impl fmt::Display for TraceDifference {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "line {}, episode `{}`, ", self.line, self.episode)?;
+        write!(f, "line {}, episode `{}`, ", self.line, printable(&self.episode))?;
         match self.step {
             Some(step) => write!(f, "step {step}: ")?,
             None => f.write_str("start: ")?,
@@ -65,7 +70,8 @@ impl fmt::Display for TraceDifference {
         if let Some(index) = self.index {
             write!(f, "[{index}]")?;
         }
-        write!(f, " is {} in the trace and {} in the replay", self.expected, self.found)
+        let (expected, found) = (printable(&self.expected), printable(&self.found));
+        write!(f, " is {expected} in the trace and {found} in the replay")
     }
 }
 
@@ -96,7 +102,7 @@ impl fmt::Display for TraceDifference {
 ///
 /// # Errors
 ///
-/// Where the trace cannot be read, makes no sense, or plays in another world than `level`. A different
+/// Where the trace cannot be read, is not whole, makes no sense, or plays in another world than `level`. A different
 /// outcome is not an error, but the report's [`difference`](TraceReport::difference).
 pub fn verify(
     input: impl BufRead,
@@ -110,7 +116,8 @@ pub fn verify(
     }
     .map_err(|fault| reader.invalid(fault))?;
     let mut replay = Replay::new(level).map_err(|fault| reader.invalid(fault))?;
-    let mut report = TraceReport { episodes: 0, steps: 0, difference: None };
+    let has_end = reader.header().has_end();
+    let mut report = TraceReport { episodes: 0, steps: 0, has_end, difference: None };
     while let Some(record) = reader.next().transpose()? {
         replay.line = reader.line();
         let compared = match record {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use serde::Serialize;
 
-use super::{TraceAffordance, TraceEpisode, TraceHeader, TraceStart, TraceStep};
+use super::{TraceAffordance, TraceCounts, TraceEnd, TraceEpisode, TraceHeader, TraceStart, TraceStep};
 use crate::{Action, Layout, Level, Town, VectorEnv};
 
 /// Records episodes of agents of a [`Town`], one after the other, as a trace.
@@ -33,6 +33,7 @@ pub struct TraceWriter<W> {
     out: W,
     level: Level,
     episode: Option<OpenEpisode>,
+    written: TraceCounts,
 }
 
 /// The episode that is being recorded.
@@ -52,7 +53,8 @@ impl<W: Write> TraceWriter<W> {
     ///
     /// Where the output cannot be written.
     pub fn new(out: W, level: &Level, source: &str) -> io::Result<Self> {
-        let mut writer = Self { out, level: level.clone(), episode: None };
+        let written = TraceCounts::default();
+        let mut writer = Self { out, level: level.clone(), episode: None, written };
         writer.write(&TraceHeader::new(level, source))?;
         Ok(writer)
     }
@@ -89,6 +91,7 @@ impl<W: Write> TraceWriter<W> {
             },
             affordances,
         })?;
+        self.written.episodes += 1;
         self.episode = Some(OpenEpisode { agent, mask: mask_of(town, agent) });
         Ok(())
     }
@@ -122,6 +125,7 @@ impl<W: Write> TraceWriter<W> {
             progress: self.level.clock.then_some(state.progress),
             observation: step.outcome(agent).0.to_vec(),
         })?;
+        self.written.steps += 1;
         let ended = step.ended(agent);
         if !ended {
             self.episode = Some(OpenEpisode { agent, mask: mask_of(town, agent) });
@@ -129,12 +133,13 @@ impl<W: Write> TraceWriter<W> {
         Ok(ended)
     }
 
-    /// Ends the trace and gives back its output, flushed.
+    /// Ends the trace with the line that makes it whole, and gives back its output, flushed.
     ///
     /// # Errors
     ///
-    /// Where the output cannot be flushed.
+    /// Where the output cannot be written.
     pub fn into_inner(mut self) -> io::Result<W> {
+        self.write(&TraceEnd { end: self.written })?;
         self.out.flush()?;
         Ok(self.out)
     }

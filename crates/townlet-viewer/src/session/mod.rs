@@ -71,6 +71,16 @@ pub struct Session {
     recorded_episode: usize,
 }
 
+impl Drop for Session {
+    /// Ends the record: who stops playing in the middle of an episode has recorded all that there is.
+    fn drop(&mut self) {
+        if let Some(recorder) = self.recorder.take() {
+            // Nobody is left to tell. Without its last line the record says itself that it is cut short.
+            drop(recorder.into_inner());
+        }
+    }
+}
+
 impl Session {
     /// Watches what a source has.
     ///
