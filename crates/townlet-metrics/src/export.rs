@@ -10,7 +10,7 @@ use townlet_files::PartialFile;
 use crate::error::MetricsError;
 use crate::reader::Metrics;
 use crate::rows::{DeathRow, EpisodeRow, EvaluationRow, HeatRow, StageRow, SystemState, UpdateRow, VisitRow};
-use crate::table::Stored;
+use crate::table::{ByColumn, Stored};
 
 /// How rows are written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, serde::Deserialize)]
@@ -35,7 +35,7 @@ impl Format {
 /// Writes every table of the metrics in a run's folder as a file of its own into `to`, which is made if it is
 /// not there. All of them show the same moment, and none is there in part. Returns their paths.
 ///
-/// Timestamps are left out, so that the same run makes the same files.
+/// Columns are called as in the database. Timestamps are left out, so that the same run makes the same files.
 ///
 /// # Errors
 /// Where the metrics cannot be read or a file cannot be written.
@@ -63,7 +63,7 @@ struct Export<'a> {
 }
 
 impl Export<'_> {
-    fn table<R: Stored + Serialize>(&self) -> Result<PathBuf, MetricsError> {
+    fn table<R: Stored>(&self) -> Result<PathBuf, MetricsError> {
         let path = self.to.join(R::TABLE).with_extension(self.format.extension());
         let failed = |error| MetricsError::io(&path)(io::Error::from(error));
         let mut file = PartialFile::create(&path).map_err(failed)?;
@@ -75,22 +75,18 @@ impl Export<'_> {
         Ok(path)
     }
 
-    fn csv<R: Stored + Serialize>(&self, path: &Path, file: &mut PartialFile) -> Result<(), MetricsError> {
+    fn csv<R: Stored>(&self, path: &Path, file: &mut PartialFile) -> Result<(), MetricsError> {
         let failed = |error: csv::Error| MetricsError::io(path)(io::Error::from(error));
         // The names are written by hand so that a table without rows has them too.
         let mut writer = csv::WriterBuilder::new().has_headers(false).from_writer(file);
-        writer.write_record(R::FIELDS).map_err(failed)?;
-        self.metrics.for_each(|row: R| writer.serialize(row).map_err(failed))?;
+        writer.write_record(R::COLUMNS).map_err(failed)?;
+        self.metrics.for_each(|row: R| writer.serialize(ByColumn(row)).map_err(failed))?;
         writer.flush().map_err(MetricsError::io(path))
     }
 
-    fn json_lines<R: Stored + Serialize>(
-        &self,
-        path: &Path,
-        file: &mut PartialFile,
-    ) -> Result<(), MetricsError> {
+    fn json_lines<R: Stored>(&self, path: &Path, file: &mut PartialFile) -> Result<(), MetricsError> {
         self.metrics.for_each(|row: R| {
-            serde_json::to_writer(&mut *file, &row)
+            serde_json::to_writer(&mut *file, &ByColumn(row))
                 .map_err(io::Error::from)
                 .and_then(|()| file.write_all(b"\n"))
                 .map_err(MetricsError::io(path))

@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct EpisodeRow {
     /// Its number, from 0, in order of finishing.
+    #[serde(alias = "episode_id")]
     pub episode: u64,
     /// Environment steps taken when it ended, counted over all agents.
     pub steps: u64,
@@ -50,6 +51,7 @@ impl EpisodeRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct VisitRow {
     /// The number of the episode.
+    #[serde(alias = "episode_id")]
     pub episode: u64,
     /// What was used before; whatever the caller writes for "nothing yet" at an episode's first use.
     pub from_affordance: String,
@@ -63,6 +65,7 @@ pub struct VisitRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct HeatRow {
     /// The number of the episode.
+    #[serde(alias = "episode_id")]
     pub episode: u64,
     /// Column of the grid, from 0.
     pub x: u64,
@@ -78,6 +81,7 @@ pub struct HeatRow {
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct DeathRow {
     /// The number of the episode that it ended.
+    #[serde(alias = "episode_id")]
     pub episode: u64,
     /// Environment steps taken then, counted over all agents.
     pub steps: u64,
@@ -93,6 +97,7 @@ pub struct DeathRow {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
 pub struct UpdateRow {
     /// Its number, from 1.
+    #[serde(alias = "update_id")]
     pub update: u64,
     /// Environment steps taken before it, counted over all agents.
     pub steps: u64,
@@ -139,8 +144,10 @@ pub struct StageRow {
     /// Whose stage it is.
     pub agent: u64,
     /// The stage that was left.
+    #[serde(alias = "from_stage")]
     pub from: u64,
     /// The stage that was entered.
+    #[serde(alias = "to_stage")]
     pub to: u64,
     /// The survival rate that decided it.
     pub survival: f64,

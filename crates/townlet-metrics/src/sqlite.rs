@@ -153,7 +153,7 @@ impl Database {
         let mut statement = self.connection.prepare_cached(R::INSERT)?;
         row.bind(&mut statement)?;
         if let Some(timestamp) = timestamp {
-            statement.raw_bind_parameter(R::FIELDS.len() + 1, timestamp)?;
+            statement.raw_bind_parameter(R::COLUMNS.len() + 1, timestamp)?;
         }
         statement.raw_execute().map(drop)
     }

@@ -1,6 +1,7 @@
 //! How a row is kept in the database: which table and columns, and in what order rows are read back.
 
 use rusqlite::{Row, Statement};
+use serde::ser::{Serialize, SerializeStruct, Serializer};
 
 use crate::rows::{DeathRow, EpisodeRow, EvaluationRow, HeatRow, StageRow, SystemState, UpdateRow, VisitRow};
 
@@ -64,8 +65,8 @@ impl Cell for String {
 /// A row that has a table.
 pub(crate) trait Stored: Sized {
     const TABLE: &'static str;
-    /// The names of the fields, in order.
-    const FIELDS: &'static [&'static str];
+    /// The names of the columns, in order: those of the database, and of exported files.
+    const COLUMNS: &'static [&'static str];
     /// Inserts a row, in place of one with the same key. A table with a timestamp has it as its last parameter.
     const INSERT: &'static str;
     /// Selects whole rows; to be followed by conditions and [`Self::ORDER`].
@@ -74,6 +75,16 @@ pub(crate) trait Stored: Sized {
 
     fn bind(&self, statement: &mut Statement<'_>) -> rusqlite::Result<()>;
     fn read(row: &Row<'_>) -> rusqlite::Result<Self>;
+    fn serialize_columns<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error>;
+}
+
+/// A row by the names of its columns, as the database has them.
+pub(crate) struct ByColumn<R>(pub(crate) R);
+
+impl<R: Stored> Serialize for ByColumn<R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        self.0.serialize_columns(serializer)
+    }
 }
 
 macro_rules! placeholder {
@@ -88,7 +99,7 @@ macro_rules! stored {
     }) => {
         impl Stored for $row {
             const TABLE: &'static str = $table;
-            const FIELDS: &'static [&'static str] = &[stringify!($first) $(, stringify!($field))*];
+            const COLUMNS: &'static [&'static str] = &[$first_column $(, $column)*];
             const INSERT: &'static str = concat!(
                 "INSERT OR REPLACE INTO ", $table, " (", $first_column $(, ", ", $column)* $(, ", ", $stamp)?,
                 ") VALUES (?" $(, placeholder!($column))* $(, placeholder!($stamp))?, ")",
@@ -116,6 +127,13 @@ macro_rules! stored {
                 )*
                 let _ = index;
                 Ok(Self { $first $(, $field)* })
+            }
+
+            fn serialize_columns<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+                let mut row = serializer.serialize_struct($table, Self::COLUMNS.len())?;
+                row.serialize_field($first_column, &self.$first)?;
+                $(row.serialize_field($column, &self.$field)?;)*
+                row.end()
             }
         }
     };

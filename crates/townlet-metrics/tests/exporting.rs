@@ -45,7 +45,7 @@ fn comma_separated_values_read_back() {
     assert_eq!(state, "key,value\ntraining_status,\"said \"\"done\"\", and\nmeant it\"\n");
     let heat = fs::read_to_string(to.join("position_heatmap.csv")).unwrap();
     assert!(
-        heat.starts_with("episode,x,y,visit_count,novelty_value\n0,0,1,1,\n1,0,1,1,\n1,1,1,2,0.25\n"),
+        heat.starts_with("episode_id,x,y,visit_count,novelty_value\n0,0,1,1,\n1,0,1,1,\n1,1,1,2,0.25\n"),
         "{heat}"
     );
     assert!(fs::read_to_string(to.join("updates.csv")).unwrap().contains("\n31,2000,NaN,2.0,"));
@@ -75,7 +75,36 @@ fn a_run_without_rows_has_files_with_names_of_columns() {
     Recorder::create(folder.path(), FIXED).unwrap().finish().unwrap();
     export(folder.path(), Format::Csv, folder.path()).unwrap();
     let stages = fs::read_to_string(folder.path().join("stages.csv")).unwrap();
-    assert_eq!(stages, "steps,agent,from,to,survival,entropy\n");
+    assert_eq!(stages, "steps,agent,from_stage,to_stage,survival,entropy\n");
+}
+
+#[test]
+fn exported_columns_are_those_of_the_database() {
+    let folder = recorded();
+    for (format, to) in [(Format::Csv, "csv"), (Format::JsonLines, "json")] {
+        export(folder.path(), format, &folder.path().join(to)).unwrap();
+    }
+    let database = rusqlite::Connection::open(folder.path().join("metrics.sqlite")).unwrap();
+    for (table, rows) in TABLES {
+        let mut columns =
+            database.prepare(&format!("SELECT name FROM pragma_table_info('{table}')")).unwrap();
+        let columns = columns.query_map([], |row| row.get(0)).unwrap();
+        let mut columns: Vec<String> = columns.map(Result::unwrap).collect();
+        // The one that is another in every run.
+        columns.retain(|column| column != "timestamp");
+        columns.sort();
+        let mut reader = csv::Reader::from_path(folder.path().join(format!("csv/{table}.csv"))).unwrap();
+        let mut exported: Vec<String> = reader.headers().unwrap().iter().map(str::to_owned).collect();
+        exported.sort();
+        assert_eq!(exported, columns, "{table}");
+        let text = fs::read_to_string(folder.path().join(format!("json/{table}.jsonl"))).unwrap();
+        if rows > 0 {
+            let line: serde_json::Value = serde_json::from_str(text.lines().next().unwrap()).unwrap();
+            let mut keys: Vec<String> = line.as_object().unwrap().keys().cloned().collect();
+            keys.sort();
+            assert_eq!(keys, columns, "{table}");
+        }
+    }
 }
 
 #[test]
