@@ -2,6 +2,7 @@
 
 use askama::Template;
 use thiserror::Error;
+use townlet_text::escaped_lines;
 
 use crate::plot::Plot;
 use crate::rows::EvaluationRow;
@@ -119,7 +120,7 @@ pub fn html(report: &Report) -> Result<String, ReportError> {
         evaluations: evaluations.iter().map(Line::of).collect(),
         plots,
     };
-    Ok(page.render()?)
+    Ok(escaped_lines(&page.render()?).into_owned())
 }
 
 #[derive(Template)]

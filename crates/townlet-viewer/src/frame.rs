@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use townlet_env::{Level, Observability, Town};
+use townlet_env::{Amounts, Level, Observability, Town};
+use townlet_text::{escaped_lines, printable};
 
 /// How a session is driven.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -305,12 +306,15 @@ pub struct LastStep {
 }
 
 impl LevelFacts {
-    /// What can be seen of a valid level.
+    /// What can be seen of a valid level. Levels of older runs and traces may be called anything; their names are made
+    /// [`printable`] here, before a page or a terminal gets them.
     pub fn new(level: &Level) -> Self {
         let meter = |name: &str| level.meter_index(name);
+        let shown = |name: &str| printable(name).into_owned();
+        let amounts = |amounts: &Amounts| amounts.iter().map(|(name, &by)| (shown(name), by)).collect();
         Self {
-            name: level.name.clone(),
-            description: level.description.clone(),
+            name: shown(&level.name),
+            description: escaped_lines(&level.description).into_owned(),
             width: level.grid.width,
             height: level.grid.height,
             vision_range: (level.observability == Observability::Partial).then_some(level.vision_range),
@@ -321,7 +325,7 @@ impl LevelFacts {
                 .meters
                 .iter()
                 .map(|it| MeterFacts {
-                    name: it.name.clone(),
+                    name: shown(&it.name),
                     depletion: it.depletion,
                     terminal: it.terminal,
                     money: level.money.as_ref() == Some(&it.name),
@@ -339,12 +343,12 @@ impl LevelFacts {
                 .affordances
                 .iter()
                 .map(|it| PlaceFacts {
-                    name: it.name.clone(),
+                    name: shown(&it.name),
                     price: it.price,
                     hours: it.hours.map(Into::into),
                     ticks: it.ticks,
-                    effects: it.effects.clone(),
-                    completion_effects: it.completion_effects.clone(),
+                    effects: amounts(&it.effects),
+                    completion_effects: amounts(&it.completion_effects),
                 })
                 .collect(),
         }

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 
 use rand::RngExt;
 use townlet_env::{Action, AgentState, Step, StepError, Town, TownError, random_allowed, stream};
+use townlet_text::printable;
 
 use crate::frame::{
     Certificate, LaneFacts, LaneFrame, LastStep, PlaceFrame, ProgressFrame, Refusal, Taken, ThoughtFrame,
@@ -251,15 +252,15 @@ impl Lane {
             step: self.frame.step,
             action: Town::ACTION_NAMES[usize::from(action)].to_owned(),
             cell: state.cell.into(),
-            used: used.map(|used| level.affordances[used].name.clone()),
+            used: used.map(|used| printable(&level.affordances[used].name).into_owned()),
             reward,
-            lowest: lowest.map(|(meter, &value)| (meter.name.clone(), value)),
+            lowest: lowest.map(|(meter, &value)| (printable(&meter.name).into_owned(), value)),
             at_zero: level
                 .meters
                 .iter()
                 .zip(&state.meters)
                 .filter(|&(_, &value)| value <= 0.0)
-                .map(|(meter, _)| meter.name.clone())
+                .map(|(meter, _)| printable(&meter.name).into_owned())
                 .collect(),
         });
     }
@@ -274,7 +275,10 @@ impl Lane {
             episode: 0,
             steps: self.frame.step,
             died,
-            causes: deaths.iter().map(|meter| town.level().meters[meter].name.clone()).collect(),
+            causes: deaths
+                .iter()
+                .map(|meter| printable(&town.level().meters[meter].name).into_owned())
+                .collect(),
             total_reward: self.frame.total_reward,
             meters: self.frame.meters.iter().map(|meter| meter.value).collect(),
             last_steps: self.last_steps.iter().cloned().collect(),

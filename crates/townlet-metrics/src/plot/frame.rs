@@ -4,6 +4,7 @@ use plotters::coord::Shift;
 use plotters::prelude::{DrawingArea, IntoDrawingArea, Rectangle, SVGBackend};
 use plotters::style::text_anchor::{HPos, Pos, VPos};
 use plotters::style::{Color, FontDesc, FontFamily, FontStyle, IntoFont, RGBColor, ShapeStyle, TextStyle};
+use townlet_text::escaped_lines;
 
 use super::style::{INK, MARGIN, MUTED, TEXT, TITLE, UNIT, WIDTH, cut, text_width};
 use super::{Plot, PlotError};
@@ -69,7 +70,8 @@ pub(crate) fn draw(
         root.present()?;
     }
     let body = svg.split_once(">\n").map_or("", |(_, body)| body);
-    let body = body.trim_end().trim_end_matches("</svg>").to_owned();
+    // The backend writes texts as they are, and XML has no way to write most control characters.
+    let body = escaped_lines(body.trim_end().trim_end_matches("</svg>")).into_owned();
     let Heading { name, title, description, .. } = heading;
     // It is to be the name of a file.
     let name = name.chars().map(|letter| if letter.is_alphanumeric() { letter } else { '-' }).collect();

@@ -13,6 +13,7 @@ use std::io;
 
 use plotters::drawing::DrawingAreaErrorKind;
 use thiserror::Error;
+use townlet_text::escaped;
 
 pub use heat::{HeatMap, visit_heat_map};
 pub use lines::{Over, epsilon, learning_curves, loss, training_survival, value_against_return};
@@ -102,17 +103,15 @@ impl Plot {
 
 /// A text where SVG expects one.
 fn escape(text: &str) -> String {
-    let mut escaped = String::with_capacity(text.len());
-    for character in text.chars() {
+    let mut written = String::with_capacity(text.len());
+    for character in escaped(text).chars() {
         match character {
-            '&' => escaped.push_str("&amp;"),
-            '<' => escaped.push_str("&lt;"),
-            '>' => escaped.push_str("&gt;"),
-            '"' => escaped.push_str("&quot;"),
-            // XML has no way to write most control characters.
-            control if control.is_control() => escaped.push(' '),
-            other => escaped.push(other),
+            '&' => written.push_str("&amp;"),
+            '<' => written.push_str("&lt;"),
+            '>' => written.push_str("&gt;"),
+            '"' => written.push_str("&quot;"),
+            other => written.push(other),
         }
     }
-    escaped
+    written
 }

@@ -1,6 +1,7 @@
 //! An episode, moment by moment.
 
 use serde::{Deserialize, Serialize};
+use townlet_text::printable;
 
 use super::ExportError;
 use crate::frame::{Frame, Mode, Scene};
@@ -34,7 +35,7 @@ impl Film {
         if steps >= MOST_FRAMES {
             return Err(ExportError::TooLong);
         }
-        let source = format!("{}, {}", recording.source(), recorded.name);
+        let source = format!("{}, {}", printable(recording.source()), printable(&recorded.name));
         let mut session = Session::replay(recording.clone(), &SessionOptions::default())?;
         session.apply(&Command::Episode { episode })?;
         Self::play(&mut session, source, |frames, _| frames > steps)

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use townlet_env::Town;
+use townlet_text::printable;
 
 use super::Session;
 use crate::command::Beside;
@@ -127,7 +128,7 @@ impl Session {
             mode: self.mode,
             level: LevelFacts::new(self.lanes[0].town().level()),
             lanes: self.lanes.iter().map(|lane| lane.facts.clone()).collect(),
-            recorded_episodes: episodes.iter().map(|episode| episode.name.clone()).collect(),
+            recorded_episodes: episodes.iter().map(|it| printable(&it.name).into_owned()).collect(),
         });
     }
 
