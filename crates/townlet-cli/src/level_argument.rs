@@ -10,11 +10,11 @@ use townlet_env::Level;
 /// # Errors
 ///
 /// Where there is neither, or the file is no level.
-pub(crate) fn load(name_or_file: &str) -> Result<Level> {
-    let path = Path::new(name_or_file);
+pub(crate) fn load(name_or_file: impl AsRef<Path>) -> Result<Level> {
+    let path = name_or_file.as_ref();
     let names_file = path.extension().is_some() || path.components().count() > 1 || path.is_file();
-    if names_file && !Level::builtin_names().any(|name| name == name_or_file) {
+    if names_file && !Level::builtin_names().any(|name| path == Path::new(name)) {
         return Ok(Level::load(path)?);
     }
-    Ok(Level::builtin(name_or_file)?)
+    Ok(Level::builtin(&path.to_string_lossy())?)
 }

@@ -101,7 +101,8 @@ impl Provenance {
             threads: rayon::current_num_threads(),
             instructions: config.backend.is_cpu().then(|| instruction_set().to_owned()),
             seed: config.seed,
-            command: env::args().collect(),
+            // A path need not be UTF-8; what cannot be written here is shown as the replacement character.
+            command: env::args_os().map(|word| word.to_string_lossy().into_owned()).collect(),
             started: since_1970.map_or(0, |time| time.as_secs()),
             resumed: Vec::new(),
         }

@@ -114,7 +114,7 @@ impl Arguments {
         if !RunDirectory::is_at(what) {
             return Ok(Film::of_recording(&recording(what)?, self.episode)?);
         }
-        let (source, checkpoint) = source(&what.to_string_lossy())?;
+        let (source, checkpoint) = source(what)?;
         let beside = if self.beside_wiped { Beside::MemoryWiped {} } else { Beside::Nobody {} };
         let options = SessionOptions { checkpoint, seed: self.seed, beside, ..SessionOptions::default() };
         Ok(Film::of_session(&mut Session::watch(source, options)?)?)

@@ -24,7 +24,7 @@ Examples:
 pub(crate) struct Arguments {
     /// A level, or a run directory whose level to play in
     #[arg(value_name = "LEVEL|RUN", default_value = "pomdp")]
-    what: String,
+    what: PathBuf,
 
     /// What episodes follow from
     #[arg(long, value_name = "S", default_value_t = 0, value_parser = value_parser!(u64).range(..=MAX_SEED))]

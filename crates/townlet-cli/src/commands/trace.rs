@@ -50,7 +50,7 @@ Examples:
 pub(crate) struct Record {
     /// A run directory, a built-in level, or a level file [default: the newest run in runs]
     #[arg(value_name = "RUN|LEVEL")]
-    source: Option<String>,
+    source: Option<PathBuf>,
 
     /// The file to write
     #[arg(long, value_name = "FILE")]
@@ -108,7 +108,7 @@ impl Arguments {
 impl Record {
     pub(crate) fn run(&self, out: &mut impl Write) -> Result<()> {
         signals::listen()?;
-        let source = or_newest(self.source.as_deref().map(Path::new))?;
+        let source = or_newest(self.source.as_deref())?;
         let path = source.as_path();
         let run = RunDirectory::is_at(path).then(|| RunDirectory::open(path)).transpose()?;
         let random = RandomPolicy::new(self.seed);
@@ -129,13 +129,13 @@ impl Record {
                 path.display()
             ),
             (None, Some(PolicyName::Random) | None) => {
-                let level = level_argument::load(&source.to_string_lossy())?;
+                let level = level_argument::load(path)?;
                 self.record(&View::plain(level), random, "random")?
             }
         };
         let (episodes, file) = (self.episodes, self.out.display());
         writeln!(out, "{file}: {} recorded", counts(episodes.into(), steps))?;
-        writeln!(out, "See it: townlet replay {}", quoted(&self.out.to_string_lossy()))?;
+        writeln!(out, "See it: townlet replay {}", quoted(&self.out))?;
         Ok(())
     }
 

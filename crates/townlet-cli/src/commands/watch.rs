@@ -1,7 +1,7 @@
 //! `townlet watch`: see an agent live, in a browser or in the terminal.
 
 use std::io::Write;
-use std::path::Path;
+use std::path::PathBuf;
 
 use anyhow::Result;
 use clap::{Args, value_parser};
@@ -27,7 +27,7 @@ Examples:
 pub(crate) struct Arguments {
     /// A run directory, one of its checkpoints, or a level [default: the newest run in runs]
     #[arg(value_name = "RUN|CHECKPOINT|LEVEL")]
-    what: Option<String>,
+    what: Option<PathBuf>,
 
     /// Which weights act, such as best, last or step-000000500032 [default: the newest while the run trains, the best afterwards]
     #[arg(long, value_name = "NAME")]
@@ -64,7 +64,7 @@ pub(crate) struct Arguments {
 impl Arguments {
     pub(crate) fn run(&self, _out: &mut impl Write) -> Result<()> {
         let (source, checkpoint) =
-            source(&or_newest(self.what.as_deref().map(Path::new))?.to_string_lossy())?;
+            source(&or_newest(self.what.as_deref())?)?;
         let beside = if self.beside_wiped { Beside::MemoryWiped {} } else { Beside::Nobody {} };
         let options = SessionOptions {
             level: self.level.clone(),

@@ -362,7 +362,7 @@ impl Run<'_> {
                     End::Finished => self.summarise(out),
                     End::Interrupted => {
                         writeln!(out, "Stopped after {steps} steps, and saved.")?;
-                        Ok(writeln!(out, "Go on: townlet resume {}", quoted(&path.to_string_lossy()))?)
+                        Ok(writeln!(out, "Go on: townlet resume {}", quoted(path))?)
                     }
                 }?;
                 match end {
@@ -390,7 +390,7 @@ impl Run<'_> {
                 let again = match self.checkpoints.list() {
                     Ok(list) if !list.is_empty() => format!(
                         "; once that is mended, townlet resume {} goes on from its last checkpoint",
-                        quoted(&path.to_string_lossy())
+                        quoted(path)
                     ),
                     _ => String::new(),
                 };
@@ -577,7 +577,7 @@ impl Run<'_> {
         }
         let path = self.directory.path();
         writeln!(out, "{} holds its settings, level, metrics, checkpoints and weights.", path.display())?;
-        let run = quoted(&path.to_string_lossy());
+        let run = quoted(path);
         writeln!(out, "Next: townlet watch {run}")?;
         writeln!(out, "      townlet eval {run}").context("cannot write to stdout")
     }

@@ -29,16 +29,16 @@ const BASELINE_EPISODES: usize = 50;
 /// What these episodes follow from.
 const BASELINE_SEED: u64 = 1_000_003;
 
-/// The source that `what` names: a run directory, a checkpoint, or a level; and the checkpoint, if it is one.
+/// The source that a path names: a run directory, a checkpoint, or a level; and the checkpoint, if it is one.
 ///
 /// # Errors
 ///
 /// Where it is nothing of these, or damaged.
-pub(crate) fn source(what: &str) -> Result<(Arc<dyn Source>, Option<String>)> {
-    let path = Path::new(what);
+pub(crate) fn source(path: &Path) -> Result<(Arc<dyn Source>, Option<String>)> {
     if !RunDirectory::is_at(path) {
-        let level = level_argument::load(what).with_context(|| {
-            format!("{what} is no run directory, so it was taken for a level, built in or a file")
+        let level = level_argument::load(path).with_context(|| {
+            let shown = path.display();
+            format!("{shown} is no run directory, so it was taken for a level, built in or a file")
         })?;
         return Ok((Arc::new(LevelSource::new(level)?), None));
     }
