@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 use townlet_drqn::{NetworkPolicy, RandomPolicy};
 use townlet_env::ScriptedAgent;
 use townlet_nets::{Backend, QNetwork};
+use townlet_text::{file_name, printable};
 
 use super::MAX_SEED;
 use super::run_argument::or_newest;
@@ -127,7 +128,10 @@ impl Arguments {
         let folder = run.evaluations();
         let file = folder.join(format!(
             "{}-{}-seed{seed}x{}-epsilon{}.json",
-            report.weights, report.level, self.seeds, self.epsilon
+            file_name(&report.weights),
+            file_name(&report.level),
+            self.seeds,
+            self.epsilon
         ));
         let json = serde_json::to_string_pretty(&report)?;
         // A run that may only be read can be evaluated all the same.
@@ -154,8 +158,8 @@ impl Arguments {
                 bail!(
                     "in the level {} agents see something else than in {}, the run's; \
                      choose a level with the same window, meters, affordances and clock",
-                    view.level.name,
-                    config.level.name
+                    printable(&view.level.name),
+                    printable(&config.level.name)
                 );
             }
         }
@@ -198,7 +202,8 @@ impl Arguments {
 
 impl Report {
     fn print(&self, out: &mut impl Write) -> Result<()> {
-        let Self { run, weights, level, step_limit, backend, episodes, seed, seeds, epsilon, .. } = self;
+        let (weights, level) = (printable(&self.weights), printable(&self.level));
+        let Self { run, step_limit, backend, episodes, seed, seeds, epsilon, .. } = self;
         let seeds = match seeds {
             1 => format!("seed {seed}"),
             more => format!("each of {more} seeds from {seed} on"),
@@ -229,7 +234,9 @@ impl Report {
         row("return, mean", &|it| number(Some(it.mean_return)))?;
         let causes: BTreeSet<&String> = all.iter().flat_map(|it| it.deaths.keys()).collect();
         for cause in causes {
-            row(&format!("died of {cause}"), &|it| it.deaths.get(cause).copied().unwrap_or(0).to_string())?;
+            row(&format!("died of {}", printable(cause)), &|it| {
+                it.deaths.get(cause).copied().unwrap_or(0).to_string()
+            })?;
         }
         row("time spent moving", &|it| share(it.time_budget.moving))?;
         row("time spent using", &|it| share(it.time_budget.using))?;
@@ -237,7 +244,7 @@ impl Report {
         let places: BTreeSet<&String> = all.iter().flat_map(|it| it.affordance_use.keys()).collect();
         for place in places {
             let used = |it: &Evaluation| number(Some(it.affordance_use.get(place).copied().unwrap_or(0.0)));
-            row(&format!("{place}, uses an episode"), &used)?;
+            row(&format!("{}, uses an episode", printable(place)), &used)?;
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use clap::{Args, Subcommand, ValueEnum};
 use indicatif::{HumanBytes, HumanDuration};
 use serde::Serialize;
 use townlet_metrics::Format;
+use townlet_text::printable;
 
 use super::run_argument::newest_in;
 use crate::error_message;
@@ -180,6 +181,7 @@ fn list(folder: &Path, json: bool, out: &mut impl Write) -> Result<()> {
         "run", "state", "level", "steps", "episodes", "survival", "size"
     )?;
     for Summary { run, state, level, status, bytes, age_seconds, .. } in &summaries {
+        let level = printable(level);
         let number = |value: Option<u64>| value.map_or("-".to_owned(), |value| value.to_string());
         let steps = number(status.as_ref().map(|status| status.steps));
         let episodes = number(status.as_ref().map(|status| status.episodes));
@@ -216,6 +218,7 @@ fn show(run: &Path, json: bool, out: &mut impl Write) -> Result<()> {
         return Ok(writeln!(out, "{}", serde_json::to_string_pretty(&value)?)?);
     }
     let Summary { run, state, level, seed, status, bytes, .. } = &summary;
+    let level = printable(level);
     writeln!(out, "{run}: {state}, level {level}, seed {seed}, {}", HumanBytes(*bytes))?;
     if let Some(status) = status {
         let RunStatus { steps, episodes, updates, training_seconds, .. } = status;

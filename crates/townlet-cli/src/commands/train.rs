@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use anyhow::{Result, bail};
 use clap::Args;
 use jiff::ZonedDateTime;
+use townlet_text::file_name;
 
 use crate::messages;
 use crate::newest_run::RUNS;
@@ -78,7 +79,7 @@ impl Arguments {
 /// `runs/LEVEL-DATE-TIME-SEED`, the name of the level without anything that means something in a path.
 fn default_path(config: &RunConfig) -> PathBuf {
     let plain = |c: char| if c.is_alphanumeric() || "-_".contains(c) { c } else { '-' };
-    let name: String = config.level.name.chars().map(plain).collect();
+    let name = file_name(&config.level.name.chars().map(plain).collect::<String>());
     let now = ZonedDateTime::now().strftime("%Y%m%d-%H%M%S");
     PathBuf::from(RUNS).join(format!("{name}-{now}-{}", config.seed))
 }
