@@ -48,7 +48,7 @@ impl Options {
             burn_in: if whole || flip() { 0 } else { 2 * PERIOD },
             start_state: if whole || flip() { StartState::Zero } else { StartState::Stored },
             sampling: if flip() {
-                Sampling::Uniform
+                Sampling::Uniform {}
             } else {
                 Sampling::Prioritised { alpha: 0.9, beta: 0.6 }
             },

@@ -64,7 +64,7 @@ pub(crate) fn runs() -> Vec<(&'static str, CoreConfig, DrqnConfig)> {
     vec![
         (
             "stored states, priorities, counts and a curriculum",
-            CoreConfig::Lstm,
+            CoreConfig::Lstm {},
             DrqnConfig {
                 start_state: StartState::Stored,
                 sampling: Sampling::Prioritised { alpha: 0.9, beta: 0.6 },
@@ -76,7 +76,7 @@ pub(crate) fn runs() -> Vec<(&'static str, CoreConfig, DrqnConfig)> {
         ),
         (
             "random network distillation and whole episodes, one thing after the other",
-            CoreConfig::Gru,
+            CoreConfig::Gru {},
             DrqnConfig {
                 sequences: Sequences::WholeEpisodes,
                 intrinsic: Intrinsic::Rnd(DistillationConfig {
@@ -207,7 +207,7 @@ fn a_checkpoint_of_another_run_is_refused(device: &Device) {
     let larger = QNetworkConfig { head_features: 9, ..network(core) };
     let larger = resume(world(), &larger, &config, 5);
     assert!(larger.contains("online.safetensors") && larger.contains("q_head.0"), "{larger}");
-    let plain = DrqnConfig { intrinsic: Intrinsic::None, annealing: Annealing::None, ..config.clone() };
+    let plain = DrqnConfig { intrinsic: Intrinsic::None {}, annealing: Annealing::None {}, ..config.clone() };
     let plain = resume(world(), &same, &plain, 5);
     assert!(plain.contains("its intrinsic reward is counts, expected none"), "{plain}");
     let smaller = DrqnConfig { replay_capacity: 300, ..config.clone() };
@@ -221,7 +221,7 @@ fn a_checkpoint_of_another_run_is_refused(device: &Device) {
 
 fn a_damaged_checkpoint_is_refused_by_the_name_of_its_file(device: &Device) {
     let folder = tempfile::tempdir().expect("a temporary folder");
-    let mut trainer = trainer(CoreConfig::Lstm, config(), device);
+    let mut trainer = trainer(CoreConfig::Lstm {}, config(), device);
     rounds(&mut trainer, 30);
     let names = ["manifest.json", "online.safetensors", "state.msgpack", "replay.msgpack"];
     for (index, name) in names.into_iter().enumerate() {
@@ -256,7 +256,7 @@ fn a_damaged_checkpoint_is_refused_by_the_name_of_its_file(device: &Device) {
 }
 
 fn the_state_of_the_optimiser_has_pytorchs_names_and_shapes(device: &Device) {
-    let mut trainer = trainer(CoreConfig::Lstm, config(), device);
+    let mut trainer = trainer(CoreConfig::Lstm {}, config(), device);
     let learner = trainer.learner();
     assert!(learner.optimizer_state().expect("readable").is_empty(), "before the first step there is none");
     rounds(&mut trainer, 60);

@@ -131,7 +131,10 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
         ("start_state", DrqnConfig { start_state: StartState::Stored, ..base() }),
         ("sampling.kind", DrqnConfig { sampling: prioritised(0.9, 0.6), ..base() }),
         ("target_update.kind", DrqnConfig { target_update: polyak(0.3), ..base() }),
-        ("intrinsic.kind", DrqnConfig { intrinsic: Intrinsic::None, annealing: Annealing::None, ..base() }),
+        (
+            "intrinsic.kind",
+            DrqnConfig { intrinsic: Intrinsic::None {}, annealing: Annealing::None {}, ..base() },
+        ),
         ("intrinsic.scale", counting(CountNoveltyConfig { scale: 0.5, ..counts() })),
         ("intrinsic.bins", counting(CountNoveltyConfig { bins: 40, ..counts() })),
         ("intrinsic.count_actions", counting(CountNoveltyConfig { count_actions: false, ..counts() })),
@@ -145,7 +148,7 @@ fn every_key_of_the_learner_has_an_effect(device: &Device) {
             "curriculum.kind",
             DrqnConfig { curriculum: CurriculumConfig::Static(StaticConfig::default()), ..base() },
         ),
-        ("annealing.kind", DrqnConfig { annealing: Annealing::None, ..base() }),
+        ("annealing.kind", DrqnConfig { annealing: Annealing::None {}, ..base() }),
         ("annealing.initial_weight", annealed(AnnealingConfig { initial_weight: 1.0, ..annealing() })),
         ("annealing.minimum_weight", annealed(AnnealingConfig { minimum_weight: 1.0, ..annealing() })),
         ("annealing.window", annealed(AnnealingConfig { window: 4, ..annealing() })),
@@ -272,7 +275,7 @@ fn every_size_of_the_network_has_an_effect(device: &Device) {
     let no_clock =
         townlet_env::ObservationLayout::builder().window(3).position().meters(3).affordance(2).build();
     let changes = [
-        ("core", QNetworkConfig { core: CoreConfig::Gru, ..base.clone() }),
+        ("core", QNetworkConfig { core: CoreConfig::Gru {}, ..base.clone() }),
         ("head", QNetworkConfig { head: HeadConfig::Dueling, ..base.clone() }),
         ("layout", QNetworkConfig { layout: no_clock, ..base.clone() }),
         ("num_actions", QNetworkConfig { num_actions: 4, ..base.clone() }),

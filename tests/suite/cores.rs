@@ -77,16 +77,16 @@ fn in_plain_numbers(config: &QNetworkConfig, dict: &StateDict, sequence: &[Vec<f
             relu(layer(dict, "frames.0", &features))
         };
         let memory = match config.core {
-            CoreConfig::Lstm => {
+            CoreConfig::Lstm {} => {
                 [hidden, cell] = lstm(dict, &encode(row), &hidden, &cell);
                 hidden.clone()
             }
-            CoreConfig::Gru => {
+            CoreConfig::Gru {} => {
                 hidden = gru(dict, &encode(row), &hidden);
                 hidden.clone()
             }
             CoreConfig::Frames { count } => stack(count),
-            CoreConfig::None => stack(1),
+            CoreConfig::None {} => stack(1),
         };
         let stream = |name: &str| {
             let features = relu(layer(dict, &format!("{name}.0"), &memory));

@@ -89,11 +89,11 @@ fn annealing_reaches_what_is_replayed(device: &Device) {
             (rewards.iter().copied().map(f64::from).sum::<f64>(), trainer.progress().episodes)
         };
         let ((paid, episodes), (plain, _)) =
-            (sum(intrinsic.clone(), annealing), sum(Intrinsic::None, Annealing::None));
+            (sum(intrinsic.clone(), annealing), sum(Intrinsic::None {}, Annealing::None {}));
         (paid - plain, episodes)
     };
     for steps in [8, 32] {
-        let (full, episodes) = novelty(steps, Annealing::None);
+        let (full, episodes) = novelty(steps, Annealing::None {});
         let (annealed, _) = novelty(steps, Annealing::Adaptive(annealing));
         let weight = 0.5_f64.powi(i32::try_from(episodes).expect("few") - 1);
         assert!(full > 0.1 && episodes >= 2, "{full} of {episodes} episodes");

@@ -13,7 +13,8 @@ pub(crate) fn layout() -> ObservationLayout {
 
 /// A network of every core with every head.
 pub(crate) fn networks() -> Vec<QNetworkConfig> {
-    let cores = [CoreConfig::Lstm, CoreConfig::Gru, CoreConfig::Frames { count: 3 }, CoreConfig::None];
+    let cores =
+        [CoreConfig::Lstm {}, CoreConfig::Gru {}, CoreConfig::Frames { count: 3 }, CoreConfig::None {}];
     let heads = [HeadConfig::Plain, HeadConfig::Dueling];
     let of_core = |core| heads.map(|head| QNetworkConfig { core, head, ..network(layout()) });
     cores.into_iter().flat_map(of_core).collect()

@@ -3,6 +3,7 @@
 use std::path::Path;
 
 use anyhow::Result;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::{Table, Value};
 use townlet_drqn::DrqnConfig;
@@ -11,6 +12,7 @@ use townlet_env::{PreviousInputs, VectorEnv};
 use townlet_nets::QNetworkConfig;
 
 use crate::config_file::{self, MAX_NETWORK_SIZE, check_learner, overlay};
+use crate::settings::{Keys, plain_schema_of};
 use crate::toml_place::TomlText;
 use crate::world::with_previous;
 
@@ -18,7 +20,7 @@ use crate::world::with_previous;
 const MOST_SIDE_BY_SIDE: usize = 65_536;
 
 /// Everything about the learning of a probe but the seed and how long it goes on.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct ProbeSettings {
     /// How many copies of the task are played side by side.
@@ -29,7 +31,7 @@ pub(crate) struct ProbeSettings {
 }
 
 /// When the greedy return is looked at while the agent learns.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct EvaluationSettings {
     /// Every so many environment steps.
@@ -39,7 +41,7 @@ pub(crate) struct EvaluationSettings {
 }
 
 /// What the network sees, and its sizes. A probe has no window, so there are three.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(crate) struct NetworkSettings {
     /// Whether agents see their previous action and reward.
@@ -82,6 +84,11 @@ impl ProbeSettings {
         };
         let text = config_file::read(path)?;
         let text = TomlText { path, text: &text };
+        let schema = plain_schema_of::<Self>();
+        let keys = Keys::new(&schema);
+        if let Some(unknown) = keys.unknown(&text.parse()?) {
+            return Err(text.fault(&unknown.key(), &unknown.message(keys, None)));
+        }
         // Read twice: as what it must be, which finds every mistake and its place, and as a plain table, which
         // knows what was said and what was left out.
         text.parse::<Self>()?;
@@ -118,6 +125,7 @@ impl ProbeSettings {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::settings::{WrongKey, wrong_keys};
 
     const BUILTIN: &str = "\
 agents = 2
@@ -150,6 +158,18 @@ batch_size = 3
     fn a_file_changes_what_it_says() {
         let settings = load("agents = 7\n[network]\nhidden = 16\n", 3).unwrap();
         assert_eq!((settings.agents, settings.network.hidden, settings.network.head_features), (7, 16, 4));
+    }
+
+    #[test]
+    fn a_wrong_key_in_any_table_is_refused_with_the_key_that_was_meant() {
+        for WrongKey { key, meant, table } in wrong_keys(&plain_schema_of::<ProbeSettings>()) {
+            let fault = load(&table.to_string(), 3).expect_err(&key).to_string();
+            let expected = format!(
+                ": {key}: unknown field `{}`; did you mean `{meant}`?",
+                key.rsplit('.').next().unwrap()
+            );
+            assert!(fault.ends_with(&expected), "{fault}");
+        }
     }
 
     #[test]

@@ -1,16 +1,6 @@
 //! "Did you mean": the known word that is most like an unknown one.
 
-use strsim::damerau_levenshtein;
-
-/// The candidate that `word` is most likely a misspelling of; none where nothing is much like it.
-pub(crate) fn nearest<'a>(word: &str, candidates: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
-    candidates
-        .into_iter()
-        .map(|candidate| (damerau_levenshtein(word, candidate), candidate))
-        .filter(|&(distance, candidate)| 3 * distance <= candidate.chars().count().max(3))
-        .min_by_key(|&(distance, _)| distance)
-        .map(|(_, candidate)| candidate)
-}
+use townlet_text::{escaped, nearest, printable, shortened};
 
 /// What serde says of a word that it does not know: "unknown field `lerning_rate`, expected one of ...".
 pub(crate) struct Unknown<'a> {
@@ -36,13 +26,39 @@ impl<'a> Unknown<'a> {
 
     /// The message with a guess at what was meant in the place of all that could have been.
     pub(crate) fn guessed(&self, meant: &str) -> String {
-        format!("{}unknown {} `{}`; did you mean `{meant}`?", self.before, self.what, self.word)
+        format!("{}unknown {} `{}`; did you mean `{meant}`?", self.before, self.what, printable(self.word))
     }
 }
 
-/// A message of serde in words for whoever wrote the file, with a guess where a word is misspelt.
+/// What serde says of one value, in words for whoever wrote the file, with a guess where a word is misspelt. It is one
+/// line, whatever the file holds.
+pub(crate) fn told(message: &str) -> String {
+    escaped(&plainly(message)).into_owned()
+}
+
+/// A message that may hold one of serde, in words as [`told`] puts it.
 pub(crate) fn plainly(message: &str) -> String {
     let message = message.trim_end();
+    if let Some((before, found)) = beyond_64_bits(message) {
+        return format!("{before}expected a whole number up to {}, found {}", i64::MAX, printable(found));
+    }
+    shortened(&in_words(message)).into_owned()
+}
+
+/// What TOML's reader says in three ways of an integer beyond its 64 bits: what stands before, and the number as far as
+/// it is known.
+fn beyond_64_bits(message: &str) -> Option<(&str, &str)> {
+    for said in ["u64 value was too large", "integer number overflowed"] {
+        if let Some(before) = message.strip_suffix(said) {
+            return Some((before, "a larger one"));
+        }
+    }
+    let (before, rest) = message.split_once("invalid type: integer `")?;
+    let (number, rest) = rest.split_once('`')?;
+    [" as i128,", " as u128,"].iter().any(|kind| rest.starts_with(kind)).then_some((before, number))
+}
+
+fn in_words(message: &str) -> String {
     if let Some(unknown) = Unknown::find(message)
         && let Some(meant) = nearest(unknown.word, unknown.candidates.iter().copied())
     {
@@ -71,15 +87,6 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_word_is_guessed_only_where_it_is_much_like_another() {
-        let keys = ["discount", "learning_rate", "learning_rate_end"];
-        assert_eq!(nearest("lerning_rate", keys), Some("learning_rate"));
-        assert_eq!(nearest("laerning_rate", keys), Some("learning_rate"));
-        assert_eq!(nearest("momentum", keys), None);
-        assert_eq!(nearest("mse", ["mse2", "huber"]), Some("mse2"));
-    }
-
-    #[test]
     fn what_serde_says_is_put_plainly() {
         for (said, plain) in [
             (
@@ -104,6 +111,15 @@ mod tests {
         ] {
             assert_eq!(plainly(said), plain);
         }
+        assert_eq!(
+            plainly(
+                "a.toml:1: seed: invalid type: integer `99999999999999999999` as i128, expected any valid TOML value"
+            ),
+            "a.toml:1: seed: expected a whole number up to 9223372036854775807, found 99999999999999999999"
+        );
+        let endless = plainly(&format!("invalid type: string \"{}\", expected u64", "x".repeat(300_000)));
+        assert!(endless.len() < 5_000 && endless.ends_with("expected a whole number of 0 or more"));
+        assert_eq!(told("unknown field `\u{1b}[31m`"), r"unknown field `\u001b[31m`");
         let placed =
             plainly("a.toml:1: level: unknown field `step_limt`, expected one of `name`, `step_limit`");
         assert_eq!(placed, "a.toml:1: level: unknown field `step_limt`; did you mean `step_limit`?");

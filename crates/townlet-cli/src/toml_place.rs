@@ -7,6 +7,7 @@ use anyhow::{Result, anyhow};
 use serde::de::DeserializeOwned;
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
+use townlet_text::printable;
 
 use crate::suggest;
 
@@ -24,14 +25,14 @@ impl TomlText<'_> {
     /// The first fault, with the file, the line and the key.
     pub(crate) fn parse<T: DeserializeOwned>(&self) -> Result<T> {
         toml::from_str(self.text).map_err(|error| {
-            let message = suggest::plainly(error.message());
+            let message = suggest::told(error.message());
             let path = self.path.display();
             let Some(span) = error.span() else {
                 return anyhow!("{path}: {message}");
             };
             let line = self.line_of(span.start);
             match self.key_at(span.start) {
-                Some(key) => anyhow!("{path}:{line}: {key}: {message}"),
+                Some(key) => anyhow!("{path}:{line}: {}: {message}", printable(&key)),
                 None => anyhow!("{path}:{line}: {message}"),
             }
         })
@@ -40,7 +41,7 @@ impl TomlText<'_> {
     /// An error about the value of `key`. Where the text has no such key, the innermost table around it
     /// that the text has is pointed at.
     pub(crate) fn fault(&self, key: &str, message: &str) -> anyhow::Error {
-        anyhow!("{}: {key}: {message}", self.place(key))
+        anyhow!("{}: {}: {message}", self.place(key), printable(key))
     }
 
     /// The file and the line of `key`, or of the innermost table around it that the text has.

@@ -213,13 +213,13 @@ pub enum StartState {
 }
 
 /// How the sequences of an update are drawn.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
+// Here and below, empty braces: serde does not refuse unknown keys beside a variant without any.
 pub enum Sampling {
     /// Every window is equally likely.
-    #[default]
-    Uniform,
+    Uniform {},
     /// Windows of finished episodes are drawn in proportion to a power of their errors, the largest and the
     /// mean mixed 9 to 1 (Schaul et al. 2016, section 3; for sequences R2D2, Kapturowski et al. 2019,
     /// section 2.3).
@@ -232,14 +232,13 @@ pub enum Sampling {
 }
 
 /// How the target network follows the online network.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
 pub enum TargetUpdate {
     /// It becomes a copy every [`target_copy_every`](UpdateSchedule::target_copy_every) updates (Mnih et al.
     /// 2015, Methods).
-    #[default]
-    Copy,
+    Copy {},
     /// After every update it moves a small part of the way (Polyak averaging; Lillicrap et al. 2016,
     /// section 3). [`target_copy_every`](UpdateSchedule::target_copy_every) does nothing then.
     Polyak {
@@ -250,13 +249,12 @@ pub enum TargetUpdate {
 
 /// What is paid for finding something new. It is added to the world's rewards when sequences are sampled, and
 /// the sum is scaled by [`reward_scale`](DrqnConfig::reward_scale).
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
 pub enum Intrinsic {
     /// Nothing.
-    #[default]
-    None,
+    None {},
     /// The more, the more rarely the like was seen (Bellemare et al. 2016, section 5.1).
     Counts(CountNoveltyConfig),
     /// The more, the worse a network that learns from what is replayed predicts a fixed random one (random
@@ -265,15 +263,38 @@ pub enum Intrinsic {
 }
 
 /// Whether an intrinsic reward counts for less and less.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
 pub enum Annealing {
     /// It counts as it is, all the time.
-    #[default]
-    None,
+    None {},
     /// Its weight falls as agents live long and steadily.
     Adaptive(AnnealingConfig),
+}
+
+impl Default for Sampling {
+    fn default() -> Self {
+        Self::Uniform {}
+    }
+}
+
+impl Default for TargetUpdate {
+    fn default() -> Self {
+        Self::Copy {}
+    }
+}
+
+impl Default for Intrinsic {
+    fn default() -> Self {
+        Self::None {}
+    }
+}
+
+impl Default for Annealing {
+    fn default() -> Self {
+        Self::None {}
+    }
 }
 
 impl DrqnConfig {
@@ -331,14 +352,14 @@ impl DrqnConfig {
             check(tau > 0.0 && tau <= 1.0, "target_update.tau", tau, "a number above 0 and up to 1")?;
         }
         match &self.intrinsic {
-            Intrinsic::None => {}
+            Intrinsic::None {} => {}
             Intrinsic::Counts(counts) => counts.validate()?,
             Intrinsic::Rnd(distillation) => distillation.validate()?,
         }
         if let Annealing::Adaptive(annealing) = &self.annealing {
             annealing.validate()?;
             check(
-                self.intrinsic != Intrinsic::None,
+                self.intrinsic != Intrinsic::None {},
                 "annealing.kind",
                 "adaptive",
                 "none, where intrinsic.kind is none: there is nothing to anneal",

@@ -189,7 +189,7 @@ impl Learner {
     /// Lets the target network follow; whether it became a copy.
     fn move_target(&mut self) -> bool {
         match self.config.target_update {
-            TargetUpdate::Copy => {
+            TargetUpdate::Copy {} => {
                 let due = self.config.schedule.copies_target_after(self.updates);
                 if due {
                     self.target = self.online.valid();

@@ -338,7 +338,7 @@ impl<E: VectorEnv + Send> Trainer<E> {
         }
         replay.start(env.observations(), env.action_masks());
         let annealing = match config.annealing {
-            Annealing::None => None,
+            Annealing::None {} => None,
             Annealing::Adaptive(annealing) => Some(AdaptiveAnnealing::new(annealing)?),
         };
         if let Some(annealing) = &annealing {

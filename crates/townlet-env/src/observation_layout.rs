@@ -53,6 +53,7 @@ pub struct ObservationLayout {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
 struct Segment {
     feature: Feature,
     len: usize,

@@ -11,22 +11,28 @@ use crate::lstm::{Lstm, LstmState};
 use crate::state::QState;
 
 /// What a [`QNetwork`](crate::QNetwork) remembers with.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
 #[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
+// Empty braces, because serde does not refuse unknown keys beside a variant without any.
 pub enum CoreConfig {
     /// A long short-term memory (Hochreiter and Schmidhuber 1997), as in DRQN (Hausknecht and Stone 2015).
-    #[default]
-    Lstm,
+    Lstm {},
     /// A gated recurrent unit (Cho et al. 2014).
-    Gru,
+    Gru {},
     /// The last `count` observations side by side (Mnih et al. 2015): a memory of fixed length.
     Frames {
         /// How many observations, 2 or more; the present one is among them.
         count: usize,
     },
     /// Nothing: values depend on the present observation alone.
-    None,
+    None {},
+}
+
+impl Default for CoreConfig {
+    fn default() -> Self {
+        Self::Lstm {}
+    }
 }
 
 /// The layers of a [`CoreConfig`].
@@ -49,10 +55,10 @@ impl Core {
     ) -> Self {
         let frames = |count: usize| FrameStack::init(initialiser, count.max(1), observation, inputs, hidden);
         match config {
-            CoreConfig::Lstm => Self::Lstm(Lstm::init(initialiser, inputs, hidden)),
-            CoreConfig::Gru => Self::Gru(Gru::init(initialiser, inputs, hidden)),
+            CoreConfig::Lstm {} => Self::Lstm(Lstm::init(initialiser, inputs, hidden)),
+            CoreConfig::Gru {} => Self::Gru(Gru::init(initialiser, inputs, hidden)),
             CoreConfig::Frames { count } => Self::Frames(frames(count)),
-            CoreConfig::None => Self::Frames(frames(1)),
+            CoreConfig::None {} => Self::Frames(frames(1)),
         }
     }
 

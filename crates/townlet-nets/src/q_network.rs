@@ -62,7 +62,7 @@ impl QNetworkConfig {
         Self {
             layout,
             num_actions,
-            core: CoreConfig::Lstm,
+            core: CoreConfig::Lstm {},
             head: HeadConfig::Plain,
             hidden: 256,
             vision_channels: [16, 32],
@@ -97,7 +97,7 @@ impl QNetworkConfig {
 
     /// Whether `townlet_kernels` knows networks of this kind.
     fn has_kernels(&self) -> bool {
-        self.core == CoreConfig::Lstm && self.head == HeadConfig::Plain
+        self.core == CoreConfig::Lstm {} && self.head == HeadConfig::Plain
     }
 
     fn architecture(&self) -> Architecture {
@@ -264,7 +264,7 @@ mod tests {
                 network.fused.forward(&network, &observations, &network.initial_state(2)).is_some()
             };
             assert!(served(&config));
-            assert!(!served(&QNetworkConfig { core: CoreConfig::Gru, ..config.clone() }));
+            assert!(!served(&QNetworkConfig { core: CoreConfig::Gru {}, ..config.clone() }));
             assert!(!served(&QNetworkConfig { head: HeadConfig::Dueling, ..config }));
         }
     }

@@ -5,6 +5,7 @@ use std::rc::Rc;
 
 use anyhow::{Result, bail};
 use toml::{Table, Value};
+use townlet_text::printable;
 
 use super::layers::Layer;
 use super::origin::{Origin, SourceFile};
@@ -34,7 +35,10 @@ impl Said {
             }
             Some(other) => {
                 let (place, key) = (layer.origin.place("level"), layer.origin.said_key("level"));
-                bail!("{place}: {key}: expected the name of a level, a level file or a table, found {other}");
+                bail!(
+                    "{place}: {key}: expected the name of a level, a level file or a table, found {}",
+                    printable(&other.to_string())
+                );
             }
         }
         if layer.table.contains_key("steps") && layer.table.contains_key("episodes") {

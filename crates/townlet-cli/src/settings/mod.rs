@@ -14,11 +14,16 @@ mod reference;
 mod schema;
 pub(crate) mod set;
 mod show;
+mod unknown;
+#[cfg(test)]
+mod wrong_keys;
 
 use anyhow::{Context, Result};
 use serde::Deserialize;
 use toml::{Table, Value};
+use townlet_drqn::CurriculumConfig;
 use townlet_env::{Level, LevelError, Town};
+use townlet_text::printable;
 
 pub(crate) use self::arguments::SettingsArguments;
 use self::document::Document;
@@ -26,8 +31,12 @@ use self::faults::{fault, ill_changed, ill_fitting, untyped};
 pub(crate) use self::files::{Said, parse, read, within};
 pub(crate) use self::layers::{Layer, Layers};
 pub(crate) use self::origin::{Origin, SourceFile};
-pub(crate) use self::schema::{SchemaKind, schema, settings_table};
+use self::schema::settings_schema;
+pub(crate) use self::schema::{SchemaKind, plain_schema_of, schema, settings_table};
 pub(crate) use self::show::show;
+pub(crate) use self::unknown::Keys;
+#[cfg(test)]
+pub(crate) use self::wrong_keys::{WrongKey, wrong_keys};
 use crate::config_file::{MAX_AGENTS, MAX_NETWORK_SIZE, check_limits};
 use crate::level_argument;
 use crate::recipe::Recipe;
@@ -60,6 +69,7 @@ pub(crate) fn resolve(said: Vec<Said>) -> Result<Resolved> {
     let mut own = Vec::new();
     let (mut worlds, mut notes) = (Vec::new(), Vec::new());
     for Said { mut layer, world, notes: more } in said {
+        known(&layer)?;
         notes.extend(more);
         if let Some(world) = world {
             if !named {
@@ -105,6 +115,7 @@ pub(crate) fn resolve(said: Vec<Said>) -> Result<Resolved> {
 
     let (document, level) = typed(&layers)?;
     check(&document, &level, &layers)?;
+    notes.extend(spared(&document.learner.curriculum, &level));
     let network = document.network.network(level.observation_layout(), Town::ACTION_NAMES.len());
     for world in &worlds {
         world.check_sizes(&network, &mut notes)?;
@@ -140,7 +151,7 @@ fn recipe(users: &Layers) -> Result<Recipe> {
         return Ok(Recipe::default());
     };
     Recipe::deserialize(value.clone())
-        .map_err(|error| fault(users, "recipe", &crate::suggest::plainly(error.message())))
+        .map_err(|error| fault(users, "recipe", &crate::suggest::told(error.message())))
 }
 
 /// The level that is named, and its name; where nobody names one, that of the recipe.
@@ -150,7 +161,10 @@ fn level(users: &Layers, of_recipe: &str) -> Result<(String, Level)> {
         None => of_recipe,
         Some(Value::String(name)) => name,
         Some(other) => {
-            let message = format!("expected the name of a level or the path of a level file, found {other}");
+            let message = format!(
+                "expected the name of a level or the path of a level file, found {}",
+                printable(&other.to_string())
+            );
             return Err(fault(users, key, &message));
         }
     };
@@ -192,8 +206,24 @@ fn fitted(document: &Document, users: &Layers, step_limit: u32) -> Result<Layer>
     Ok(Layer { origin: Origin::Fitted, table })
 }
 
+/// Refuses a key of a layer that means nothing. A choice that is only changed in part is looked at again once the
+/// layers are put together, when its kind is known.
+fn known(layer: &Layer) -> Result<()> {
+    let keys = Keys::new(settings_schema());
+    match keys.unknown(&layer.table) {
+        Some(unknown) => Err(layer.origin.fault(&unknown.key(), &unknown.message(keys, None))),
+        None => Ok(()),
+    }
+}
+
 /// The layers as what they must be.
 fn typed(layers: &Layers) -> Result<(Document, Level)> {
+    let keys = Keys::new(settings_schema());
+    if let Some(unknown) = keys.unknown(layers.table()) {
+        let kind = format!("{}.kind", unknown.table);
+        let from = layers.origin(&kind).describe(&kind);
+        return Err(layers.last().fault(&unknown.key(), &unknown.message(keys, Some(&from))));
+    }
     let document = serde_path_to_error::deserialize(Value::Table(layers.table().clone()))
         .map_err(|error| untyped(layers, &error.path().to_string(), error.inner().message()))?;
     let level = layers.value("level").cloned().unwrap_or(Value::Table(Table::new()));
@@ -203,6 +233,31 @@ fn typed(layers: &Layers) -> Result<(Document, Level)> {
         untyped(layers, &key, error.inner().message())
     })?;
     Ok((document, level))
+}
+
+/// Says which meters nobody dies of because the hardest stage of the curriculum holds them.
+fn spared(curriculum: &CurriculumConfig, level: &Level) -> Option<String> {
+    let (stage, key) = match curriculum {
+        CurriculumConfig::Static(config) => (&config.stage, "learner.curriculum.stage"),
+        CurriculumConfig::Adversarial(config) => {
+            (config.stages.last()?, "the last of learner.curriculum.stages")
+        }
+        CurriculumConfig::None {} => return None,
+    };
+    let held = |name: &String| !stage.active_meters.contains(name);
+    let names: Vec<&str> = level
+        .meters
+        .iter()
+        .filter(|meter| meter.terminal && held(&meter.name))
+        .map(|meter| meter.name.as_str())
+        .collect();
+    (!names.is_empty()).then(|| {
+        format!(
+            "{key} holds {} at the start value, so no agent dies of that in training; name it in active_meters to \
+             change this",
+            names.join(" and ")
+        )
+    })
 }
 
 /// Refuses what no computer can hold and what makes no sense.

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::rc::Rc;
 
+use townlet_text::printable;
+
 use crate::recipe::Recipe;
 use crate::toml_place::TomlText;
 
@@ -80,9 +82,14 @@ impl Origin {
                 Some((line, yaml_key)) => format!("{}:{line}: {yaml_key}", places.path.display()),
                 None => places.path.display().to_string(),
             },
-            Self::Set(said) => format!("--set {said}"),
+            Self::Set(said) => format!("--set {}", printable(said)),
             Self::Flag(flag) => (*flag).to_owned(),
         }
+    }
+
+    /// An error about the setting `key`, told to whoever said it here.
+    pub(crate) fn fault(&self, key: &str, message: &str) -> anyhow::Error {
+        anyhow::anyhow!("{}: {}: {message}", self.place(key), printable(&self.said_key(key)))
     }
 
     /// What the setting `key` is called where it was said.

@@ -1,9 +1,11 @@
 //! JSON schemas of the files that the program reads, for editors.
 
+use std::sync::OnceLock;
+
 use anyhow::Result;
 use clap::ValueEnum;
 use schemars::generate::SchemaSettings;
-use schemars::{Schema, SchemaGenerator, json_schema};
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde_json::{Map, Value};
 use townlet_env::Level;
 
@@ -28,23 +30,46 @@ pub(crate) enum SchemaKind {
 ///
 /// Never in practice: every schema can be written as JSON.
 pub(crate) fn schema(kind: SchemaKind) -> Result<String> {
-    let generator = SchemaSettings::draft2020_12().into_generator();
-    let (schema, title) = match kind {
-        SchemaKind::Config => (generator.into_root_schema_for::<Document>(), "Townlet settings"),
-        SchemaKind::Level => (generator.into_root_schema_for::<Level>(), "Townlet level"),
-        SchemaKind::Study => (generator.into_root_schema_for::<Study>(), "Townlet study"),
+    let title = match kind {
+        SchemaKind::Config => "Townlet settings",
+        SchemaKind::Level => "Townlet level",
+        SchemaKind::Study => "Townlet study",
     };
-    let mut schema = schema.to_value();
+    let mut schema = plain_schema(kind);
     schema["title"] = Value::from(title);
+    Ok(serde_json::to_string_pretty(&schema)? + "\n")
+}
+
+/// The schema of settings, as far as it says which keys there are.
+pub(super) fn settings_schema() -> &'static Value {
+    static SCHEMA: OnceLock<Value> = OnceLock::new();
+    SCHEMA.get_or_init(|| plain_schema(SchemaKind::Config))
+}
+
+/// The schema of any type, in the form of those of files.
+pub(crate) fn plain_schema_of<T: JsonSchema>() -> Value {
+    plain(SchemaSettings::draft2020_12().into_generator().into_root_schema_for::<T>())
+}
+
+fn plain_schema(kind: SchemaKind) -> Value {
+    match kind {
+        SchemaKind::Config => plain_schema_of::<Document>(),
+        SchemaKind::Level => plain_schema_of::<Level>(),
+        SchemaKind::Study => plain_schema_of::<Study>(),
+    }
+}
+
+fn plain(schema: Schema) -> Value {
+    let mut schema = schema.to_value();
     plain_descriptions(&mut schema);
     without_null(&mut schema);
-    Ok(serde_json::to_string_pretty(&schema)? + "\n")
+    schema
 }
 
 /// What may stand under `level`: a name, or the keys of a level file, all of which may be left out.
 pub(super) fn level_settings(generator: &mut SchemaGenerator) -> Schema {
     // Its parts are described once, under their own names.
-    let level = <Level as schemars::JsonSchema>::json_schema(generator);
+    let level = <Level as JsonSchema>::json_schema(generator);
     let mut changes = level.to_value();
     if let Some(changes) = changes.as_object_mut() {
         changes.remove("required");

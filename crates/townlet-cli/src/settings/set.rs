@@ -2,10 +2,12 @@
 
 use anyhow::{Result, bail};
 use toml::{Table, Value};
+use townlet_text::printable;
 
 use super::files::Said;
 use super::layers::Layer;
 use super::origin::Origin;
+use crate::suggest;
 
 /// Reads one `--set`.
 ///
@@ -23,18 +25,26 @@ pub(crate) fn read(said: &str) -> Result<Said> {
 /// Where it is not a key, `=` and a TOML value or a plain word.
 pub(crate) fn layer(said: &str) -> Result<Layer> {
     let Some((path, text)) = said.split_once('=') else {
-        bail!("--set {said}: expected KEY=VALUE, such as learner.learning_rate=5e-4");
+        bail!("--set {}: expected KEY=VALUE, such as learner.learning_rate=5e-4", printable(said));
     };
     let path = path.trim();
     let is_key =
         |key: &str| !key.is_empty() && key.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c));
     if !path.split('.').all(is_key) {
-        bail!("--set {said}: expected a key such as learner.learning_rate before the =, found `{path}`");
+        bail!(
+            "--set {}: expected a key such as learner.learning_rate before the =, found `{}`",
+            printable(said),
+            printable(path)
+        );
     }
-    let value = value(text.trim()).ok_or_else(|| {
+    let value = value(text.trim()).map_err(|fault| {
+        let expected = "expected a TOML value, such as 5e-4, true, [16, 32], \"text\" or { kind = \"gru\" }, or a \
+                        plain word";
         anyhow::anyhow!(
-            "--set {said}: {path}: expected a TOML value, such as 5e-4, true, [16, 32], \"text\" or \
-             {{ kind = \"gru\" }}, or a plain word"
+            "--set {}: {}: {}",
+            printable(said),
+            printable(path),
+            fault.as_deref().unwrap_or(expected)
         )
     })?;
     let mut table = Table::new();
@@ -43,12 +53,27 @@ pub(crate) fn layer(said: &str) -> Result<Layer> {
 }
 
 /// A TOML value; a word that is none is a string.
-fn value(text: &str) -> Option<Value> {
+///
+/// # Errors
+///
+/// Returns an error if it is neither, with the fault if more than that can be said.
+fn value(text: &str) -> Result<Value, Option<String>> {
     let is_plain = |c: char| c.is_alphanumeric() || "-_./\\:~ ".contains(c);
-    match text.parse() {
-        Ok(value) => Some(value),
-        Err(_) if !text.is_empty() && text.chars().all(is_plain) => Some(Value::String(text.to_owned())),
-        Err(_) => None,
+    let digits = text.trim_start_matches(['-', '+']);
+    let is_number = !digits.is_empty() && digits.chars().all(|c| c.is_ascii_digit() || c == '_');
+    match text.parse::<Value>() {
+        Ok(value) => Ok(value),
+        Err(error) => {
+            let fault = suggest::told(error.message());
+            // Not a number that some setting might want as a word, and not one in a list or a table.
+            if is_number || fault.contains("expected a whole number") {
+                Err(Some(fault))
+            } else if !text.is_empty() && text.chars().all(is_plain) {
+                Ok(Value::String(text.to_owned()))
+            } else {
+                Err(None)
+            }
+        }
     }
 }
 
@@ -99,6 +124,16 @@ mod tests {
             ("agents=", "--set agents=: agents: expected a TOML value"),
             ("network.core={ kind = ", "network.core: expected a TOML value"),
             ("agents=3\nseed=4", "agents: expected a TOML value"),
+            (
+                "seed=99999999999999999999",
+                "--set seed=99999999999999999999: seed: expected a whole number up to 9223372036854775807, found ",
+            ),
+            ("seed=9223372036854775808", "seed: expected a whole number up to 9223372036854775807"),
+            (
+                "level.grid=[99999999999999999999, 3]",
+                "level.grid: expected a whole number up to 9223372036854775807",
+            ),
+            ("seed=007", "seed: unexpected leading zero"),
         ] {
             let fault = layer(said).unwrap_err().to_string();
             assert!(fault.contains(expected), "{fault}");

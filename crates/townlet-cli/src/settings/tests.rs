@@ -6,6 +6,7 @@ use std::rc::Rc;
 use townlet_drqn::{DrqnConfig, EpsilonSchedule};
 
 use super::*;
+use crate::error_message;
 
 /// What a file `a.toml` with this text says.
 fn file(text: &str) -> Result<Said> {
@@ -202,6 +203,113 @@ fn mistakes_in_files_have_a_place() {
 }
 
 #[test]
+fn a_wrong_key_in_any_table_is_refused_with_the_key_that_was_meant() {
+    let wrong = wrong_keys(schema::settings_schema());
+    let tables = ["network.core.kinf", "learner.curriculum.stages[0].rewardx", "level.affordances[0].hoursx"];
+    for table in tables {
+        assert!(wrong.iter().any(|it| it.key == table), "{table} is not tried");
+    }
+    for WrongKey { key, meant, table } in wrong {
+        let said = Said::new(Layer { origin: Origin::Flag("--all"), table: table.clone() }).unwrap();
+        let fault = resolve(vec![said]).err().unwrap_or_else(|| panic!("{key} is accepted")).to_string();
+        let word = key.rsplit('.').next().unwrap();
+        assert_eq!(fault, format!("--all: {key}: unknown field `{word}`; did you mean `{meant}`?"));
+
+        // The types refuse it as well, wherever they are read from.
+        let typed = match table.get("level") {
+            Some(level) => Level::deserialize(level.clone()).map(drop),
+            None => Document::deserialize(Value::Table(table)).map(drop),
+        };
+        let fault = typed.err().unwrap_or_else(|| panic!("the types accept {key}")).to_string();
+        let unknown = fault.contains(&format!("unknown field `{word}`"));
+        assert!(unknown || word == "kinf" && fault.contains("missing field `kind`"), "{key}: {fault}");
+    }
+}
+
+#[test]
+fn keys_of_another_kind_say_so() {
+    for (set, expected) in [
+        (
+            "network.core.count=4",
+            "network.core.count: unknown field `count`: it belongs to the kind `frames`, and this is `lstm` (default)",
+        ),
+        (
+            "network.core={ kmnd = \"frames\", count = 4 }",
+            "network.core.kmnd: unknown field `kmnd`; did you mean `kind`?",
+        ),
+        (
+            "network.core={ kind = \"lstm\", layers = 2 }",
+            "network.core.layers: unknown field `layers`: the kind `lstm` has no settings",
+        ),
+        (
+            "learner.target_update={ kind = \"copy\", tau = 0.01 }",
+            "learner.target_update.tau: unknown field `tau`: it belongs to the kind `polyak`, and this is `copy`",
+        ),
+        ("learner.annealing={ foo = 3 }", "learner.annealing.foo: unknown field `foo`"),
+    ] {
+        let fault = fault_of_set(set);
+        assert!(fault.contains(expected), "{fault}");
+    }
+}
+
+#[test]
+fn a_key_without_end_is_refused_at_once_and_shown_in_short() {
+    let long = "x".repeat(300_000);
+    for text in [
+        format!("{long} = 1\n"),
+        format!("[learner]\n{long} = 1\n"),
+        format!("[learner]\nepsilon = {{ kind = \"{long}\" }}\n"),
+        format!("recipe = \"{long}\"\n"),
+        format!("level = \"{long}\"\n"),
+        format!("backend = \"{long}\"\n"),
+        format!("agents = \"{long}\"\n"),
+        format!("[level]\nmoney = \"{long}\"\n"),
+        format!("[level]\nname = \"{long}\"\n"),
+        (0..30_000).fold(String::new(), |text, number| format!("{text}key{number} = 1\n")),
+    ] {
+        let fault = error_message::of(&resolved(&text, &[]).err().unwrap());
+        assert!(
+            fault.starts_with("a.toml:") && fault.len() < 9_000,
+            "{} bytes: {}",
+            fault.len(),
+            &fault[..200]
+        );
+    }
+    for set in [format!("{long}=1"), format!("agents={long}"), format!("learner.{long}=1"), long.clone()] {
+        let fault =
+            set::layer(&set).and_then(|layer| resolve(vec![Said::new(layer)?]).map(drop)).unwrap_err();
+        assert!(error_message::of(&fault).len() < 9_000);
+    }
+}
+
+#[test]
+fn what_a_file_says_is_shown_without_what_would_control_a_terminal() {
+    for text in [
+        "\"\\u001b[31m\" = 1\n",
+        "[learner]\nloss = \"\\u001b[31m\"\n",
+        "[learner.epsilon]\nkind = \"\\u001b[31m\"\n",
+        "[level]\nname = \"\\u001b[31m\"\n",
+        "recipe = \"\\u001b[31m\"\n",
+        "agents = \"\\u001b[31m\\n\"\n",
+        "[level]\nbase = 3\n\"\\u202e\" = 1\n",
+    ] {
+        let fault = error_message::of(&resolved(text, &[]).err().unwrap());
+        assert!(!fault.contains(char::is_control) && !fault.contains('\u{202e}'), "{fault:?}");
+    }
+}
+
+#[test]
+fn a_curriculum_that_spares_agents_a_death_says_so() {
+    let notes =
+        |curriculum: &str| resolved(&format!("[learner]\ncurriculum = {curriculum}\n"), &[]).unwrap().notes;
+    let spared = notes("{ kind = \"static\" }");
+    assert!(spared[0].starts_with("learner.curriculum.stage holds health at the start value"), "{spared:?}");
+    let stage = "{ active_meters = [\"energy\", \"health\"], depletion_multiplier = 1, reward = \"sparse\" }";
+    assert!(notes(&format!("{{ kind = \"static\", stage = {stage} }}")).is_empty());
+    assert!(notes("{ kind = \"adversarial\" }").is_empty() && notes("{ kind = \"none\" }").is_empty());
+}
+
+#[test]
 fn mistakes_in_sets_name_the_flag() {
     for (set, expected) in [
         (
@@ -225,8 +333,8 @@ fn mistakes_in_sets_name_the_flag() {
         ),
         (
             "learner.epsilon.steps=4",
-            "--set learner.epsilon.steps=4: learner.epsilon.steps: unknown field `steps`, expected `base` or \
-             `exponent`",
+            "--set learner.epsilon.steps=4: learner.epsilon.steps: unknown field `steps`: it belongs to the kind \
+             `exponential`, and this is `ladder` (recipe best)",
         ),
     ] {
         assert_eq!(fault_of_set(set), expected);

@@ -70,17 +70,23 @@ pub struct StageChange {
 }
 
 /// Which curriculum is followed.
-#[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 #[cfg_attr(feature = "schema", derive(schemars::JsonSchema))]
-#[serde(tag = "kind", rename_all = "kebab-case")]
+#[serde(deny_unknown_fields, tag = "kind", rename_all = "kebab-case")]
+// Empty braces, because serde does not refuse unknown keys beside a variant without any.
 pub enum CurriculumConfig {
     /// None: the world is left as it is.
-    #[default]
-    None,
-    /// One stage for the whole run.
+    None {},
+    /// One stage for the whole run. The default stage holds health, so no agent dies of it.
     Static(StaticConfig),
     /// Harder when an agent lives long, easier when it dies young.
     Adversarial(AdversarialConfig),
+}
+
+impl Default for CurriculumConfig {
+    fn default() -> Self {
+        Self::None {}
+    }
 }
 
 impl CurriculumConfig {
@@ -91,7 +97,7 @@ impl CurriculumConfig {
     /// The first setting that does not.
     pub fn validate(&self) -> Result<(), ConfigError> {
         match self {
-            Self::None | Self::Static(_) => Ok(()),
+            Self::None {} | Self::Static(_) => Ok(()),
             Self::Adversarial(config) => config.validate(),
         }
     }
@@ -99,7 +105,7 @@ impl CurriculumConfig {
     /// All stages, from the first.
     pub fn stages(&self) -> &[Stage] {
         match self {
-            Self::None => &[],
+            Self::None {} => &[],
             Self::Static(StaticConfig { stage }) => std::slice::from_ref(stage),
             Self::Adversarial(config) => &config.stages,
         }
@@ -117,7 +123,7 @@ impl CurriculumConfig {
         step_limit: Option<u32>,
     ) -> Result<Option<Curriculum>, CurriculumError> {
         Ok(match self {
-            Self::None => None,
+            Self::None {} => None,
             Self::Static(config) => Some(Curriculum::Static(StaticCurriculum::new(config, num_agents))),
             Self::Adversarial(config) => Some(Curriculum::Adversarial(AdversarialCurriculum::new(
                 config,
@@ -209,7 +215,7 @@ mod tests {
             ..AdversarialConfig::default()
         });
         let long = EpisodeOutcome { length: 100, truncated: true, ..EpisodeOutcome::default() };
-        assert_eq!(CurriculumConfig::None.start(2, None), Ok(None));
+        assert_eq!(CurriculumConfig::None {}.start(2, None), Ok(None));
         assert_eq!(rising.start(2, None), Err(CurriculumError::NoStepLimit));
         for (config, second) in [(fixed, 1), (rising, 2)] {
             assert_eq!(config.stages().len(), second);

@@ -13,7 +13,8 @@ pub struct StaticConfig {
 }
 
 impl Default for StaticConfig {
-    /// The reference's: six meters at their own depletion, and a shaped reward.
+    /// The reference's: six meters at their own depletion, and a shaped reward. Health and fitness are not among
+    /// them: they stay at their start values, so no agent dies of ill health.
     fn default() -> Self {
         let meters = ["energy", "hygiene", "satiation", "money", "mood", "social"];
         Self { stage: Stage::new(&meters, 1.0, RewardMode::Shaped) }

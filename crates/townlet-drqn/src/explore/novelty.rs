@@ -113,7 +113,7 @@ impl Novelty {
         device: &Device,
     ) -> Result<(Self, Option<Distiller>), NoveltyError> {
         Ok(match settings {
-            Intrinsic::None => (Self::None, None),
+            Intrinsic::None {} => (Self::None, None),
             Intrinsic::Counts(counts) => {
                 (Self::Counts(CountNovelty::of_layout(counts.clone(), layout)?), None)
             }

@@ -4,11 +4,11 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use anyhow::{Error, Result, anyhow};
+use townlet_text::{nearest, printable};
 
 use super::super::origin::SourceFile;
 use super::world::At;
 use super::yaml::{self, Entry, Node};
-use crate::suggest::nearest;
 
 /// Every key that means something, by section.
 const KNOWN: [&str; 37] = [
@@ -121,15 +121,18 @@ impl<'a> Keys<'a> {
         // A key may also stand in the wrong section.
         let elsewhere = || KNOWN.into_iter().find(|full| full.rsplit('.').next() == Some(word));
         match nearest(word, known.iter().copied()).or_else(elsewhere) {
-            Some(meant) => self.at(line, key, &format!("unknown {what} `{word}`; did you mean `{meant}`?")),
+            Some(meant) => {
+                self.at(line, key, &format!("unknown {what} `{}`; did you mean `{meant}`?", printable(word)))
+            }
             None => {
+                let word = printable(word);
                 self.at(line, key, &format!("unknown {what} `{word}`; expected one of {}", known.join(", ")))
             }
         }
     }
 
     fn at(&self, line: usize, key: &str, message: &str) -> Error {
-        anyhow!("{}:{line}: {key}: {message}", self.path.display())
+        anyhow!("{}:{line}: {}: {message}", self.path.display(), printable(key))
     }
 
     /// An error about the value of a key.
@@ -166,9 +169,20 @@ impl<'a> Keys<'a> {
         let Some(Scalar { text, plain, line }) = self.values.get(key) else {
             return Ok(None);
         };
+        if *plain && has_leading_zero(text) {
+            let message = format!(
+                "expected a number without a leading zero, which is octal for some readers of YAML and not for others, \
+                 found {}",
+                printable(text)
+            );
+            return Err(self.fault(key, &message));
+        }
         match read(text).filter(|_| *plain) {
             Some(value) => Ok(Some(At { value, line: *line, key })),
-            None => Err(self.fault(key, &format!("expected {expected}, found {text:?}"))),
+            None => {
+                let found = format!("{text:?}");
+                Err(self.fault(key, &format!("expected {expected}, found {}", printable(&found))))
+            }
         }
     }
 
@@ -176,6 +190,13 @@ impl<'a> Keys<'a> {
     ///
     /// This and the following: where the value is of another kind.
     pub(super) fn whole(&self, key: &'static str) -> Result<Option<At<i64>>> {
+        let beyond = |text: &str| text.chars().all(|c| c.is_ascii_digit()) && text.parse::<i64>().is_err();
+        if let Some(Scalar { text, plain: true, .. }) = self.values.get(key)
+            && !text.is_empty()
+            && beyond(text)
+        {
+            return Err(self.fault(key, &format!("expected at most {}, found {}", i64::MAX, printable(text))));
+        }
         let whole = |text: &str| text.replace('_', "").parse().ok().filter(|&number: &i64| number >= 0);
         self.read_as(key, "a whole number of 0 or more", whole)
     }
@@ -209,7 +230,10 @@ impl<'a> Keys<'a> {
             Some(word) if !words.contains(&word) => {
                 let guess = nearest(word, words.iter().copied());
                 let guess = guess.map(|meant| format!("; did you mean `{meant}`?")).unwrap_or_default();
-                Err(self.fault(key, &format!("expected {}, found `{word}`{guess}", words.join(" or "))))
+                Err(self.fault(
+                    key,
+                    &format!("expected {}, found `{}`{guess}", words.join(" or "), printable(word)),
+                ))
             }
             word => Ok(word),
         }
@@ -228,4 +252,11 @@ impl<'a> Keys<'a> {
             (one, other) => Ok(one.or(other)),
         }
     }
+}
+
+/// Whether a number begins with a zero that is not all of its whole part: `010` is 8 in YAML 1.1, which the Python
+/// implementation reads, and 10 in YAML 1.2.
+fn has_leading_zero(text: &str) -> bool {
+    let digits = text.trim_start_matches(['-', '+']);
+    digits.starts_with('0') && digits[1..].starts_with(|c: char| c.is_ascii_digit() || c == '_')
 }

@@ -11,6 +11,7 @@ use anyhow::Result;
 use toml::{Table, Value};
 use townlet_nets::Backend;
 use townlet_nets::device::adapters;
+use townlet_text::printable;
 
 pub(crate) use self::world::World;
 
@@ -275,7 +276,9 @@ impl Mapping<'_> {
                     self.note(key, "there is no graphics card here; the run trains on the processor");
                 }
             }
-            Some(other) => return Err(keys.fault(key, &format!("expected cpu or cuda, found {other}"))),
+            Some(other) => {
+                return Err(keys.fault(key, &format!("expected cpu or cuda, found {}", printable(other))));
+            }
         }
         let key = "training.num_episodes";
         if let Some(at) = keys.whole(key)? {

@@ -70,7 +70,7 @@ fn every_key_becomes_its_setting() {
     assert_eq!((config.recipe, config.backend), (Recipe::Drqn, Backend::Flex));
     assert_eq!((config.level.name.as_str(), config.level.step_limit), ("pomdp", 400));
     assert_eq!((config.agents, config.budget), (3, Budget::Episodes(70)));
-    assert_eq!(config.network.core, CoreConfig::Lstm);
+    assert_eq!(config.network.core, CoreConfig::Lstm {});
     let learner = &config.learner;
     assert_eq!((learner.learning_rate, learner.discount, learner.replay_capacity), (1e-4, 0.98, 12_000));
     assert_eq!(learner.schedule.update_every, 15, "five steps of three agents");
@@ -128,7 +128,7 @@ fn a_level_that_is_named_is_held_against_the_file() {
 #[test]
 fn a_simple_network_learns_from_single_transitions() {
     let config = resolved("population:\n  num_agents: 1\n", &[]).unwrap().config;
-    assert_eq!(config.network.core, CoreConfig::None);
+    assert_eq!(config.network.core, CoreConfig::None {});
     assert_eq!((config.learner.batch_size, config.learner.trace_length), (64, 1));
     let config =
         resolved("population:\n  network_type: simple\n  batch_size: 32\n", &["recipe=r2d2"]).unwrap().config;
@@ -158,16 +158,20 @@ fn other_types_and_devices() {
     assert!(matches!(fixed.config.learner.curriculum, CurriculumConfig::Static(_)));
     assert_eq!(
         fixed.notes,
-        ["a.yaml:3: curriculum.entropy_gate is not used: a static curriculum has one stage"]
+        [
+            "a.yaml:3: curriculum.entropy_gate is not used: a static curriculum has one stage",
+            "learner.curriculum.stage holds health at the start value, so no agent dies of that in training; name it \
+             in active_meters to change this"
+        ]
     );
     let greedy = config("exploration:\n  type: epsilon_greedy\n  embed_dim: 128\n");
     assert_eq!(
         (greedy.config.learner.intrinsic, greedy.config.learner.annealing),
-        (Intrinsic::None, Annealing::None)
+        (Intrinsic::None {}, Annealing::None {})
     );
     assert_eq!(greedy.notes.len(), 1);
     let rnd = config("exploration:\n  type: rnd\n").config.learner;
-    assert!(matches!(rnd.intrinsic, Intrinsic::Rnd(_)) && rnd.annealing == Annealing::None);
+    assert!(matches!(rnd.intrinsic, Intrinsic::Rnd(_)) && rnd.annealing == Annealing::None {});
     let cuda = config("training:\n  device: cuda\n");
     assert_eq!(cuda.config.backend == Backend::Flex, cuda.notes.len() == 1, "a fallback is said");
     assert_eq!(
@@ -233,6 +237,20 @@ fn mistakes_have_a_line_and_a_guess() {
         (
             "population:\n  num_agents: \"3\"\n",
             "a.yaml:2: population.num_agents: expected a whole number of 0 or more, found \"3\"",
+        ),
+        (
+            "population:\n  num_agents: 010\n",
+            "a.yaml:2: population.num_agents: expected a number without a leading zero, which is octal for some \
+             readers of YAML and not for others, found 010",
+        ),
+        (
+            "population:\n  gamma: 00.5\n",
+            "a.yaml:2: population.gamma: expected a number without a leading zero, which is octal for some readers \
+             of YAML and not for others, found 00.5",
+        ),
+        (
+            "population:\n  num_agents: 99999999999999999999\n",
+            "a.yaml:2: population.num_agents: expected at most 9223372036854775807, found 99999999999999999999",
         ),
         ("population:\n  gamma: [1]\n", "a.yaml:2: population.gamma: expected one value"),
         ("population: 3\n", "a.yaml:1: population: expected keys with values"),

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use anyhow::{Result, anyhow, bail};
 use saphyr_parser::{Event, Parser, ScalarStyle, ScanError, Span};
+use townlet_text::printable;
 
 /// How deep sections may lie in one another.
 const MAX_DEPTH: usize = 16;
@@ -91,7 +92,11 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, I>
             };
             let line = self.line;
             if let Some(first) = entries.iter().find(|entry| entry.key == key) {
-                return Err(self.fault(&format!("{key}: was said in line {} already", first.line)));
+                return Err(self.fault(&format!(
+                    "{}: was said in line {} already",
+                    printable(&key),
+                    first.line
+                )));
             }
             let node = self.node(&key, depth)?;
             entries.push(Entry { key, line, node });
@@ -100,7 +105,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, I>
 
     fn node(&mut self, key: &str, depth: usize) -> Result<Node> {
         if depth == MAX_DEPTH {
-            return Err(self.fault(&format!("{key}: lies in more than {MAX_DEPTH} sections")));
+            return Err(self.fault(&format!("{}: lies in more than {MAX_DEPTH} sections", printable(key))));
         }
         match self.next()? {
             Some(Event::Scalar(text, style, ..)) => {
@@ -120,6 +125,7 @@ impl<'a, I: Iterator<Item = Result<(Event<'a>, Span), ScanError>>> Reader<'a, I>
                 Ok(Node::List)
             }
             _ => {
+                let key = printable(key);
                 Err(self.fault(&format!("{key}: expected a value; references to other places are not read")))
             }
         }
