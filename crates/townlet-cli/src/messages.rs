@@ -10,6 +10,7 @@ use std::io::{self, IsTerminal, Write};
 use anstream::{AutoStream, ColorChoice};
 use clap::builder::styling::{AnsiColor, Style};
 use indicatif::ProgressDrawTarget;
+use townlet_text::escaped_lines;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::Directive;
 
@@ -35,9 +36,9 @@ impl Write for StandardError {
     }
 }
 
-/// Writes a line.
+/// Writes a line, in which nothing controls a terminal.
 pub(crate) fn line(line: impl Display) {
-    write(&format!("{line}\n"));
+    write(&escaped_lines(&format!("{line}\n")));
 }
 
 /// Writes something that is worth knowing.

@@ -10,7 +10,9 @@ use townlet_metrics::{
     EvaluationLine, EvaluationRow, HeatCell, Plot, Position, Report, ReportRun, RunData, figures, html,
 };
 
-const NASTY: &str = "<script>alert(\"1\")</script> & 'co' \u{1}";
+const NASTY: &str = "<script>alert(\"1\")</script> & 'co' \u{1}\u{1b}[31m\u{202e}\u{ffff}";
+/// What of it no page and no picture may hold.
+const HARMFUL: [char; 4] = ['\u{1}', '\u{1b}', '\u{202e}', '\u{ffff}'];
 
 fn run(name: &str, episodes: u64, updates: u64) -> RunData {
     RunData {
@@ -72,7 +74,7 @@ fn every_picture_can_be_turned_into_pixels_whatever_runs_are_called() {
         let png = plot.png(600).unwrap();
         assert_eq!(png[..8], *b"\x89PNG\r\n\x1a\n", "{}", plot.name());
         assert_eq!(png[16..20], 600_u32.to_be_bytes());
-        assert!(!plot.svg().contains("<script"), "{}", plot.name());
+        assert!(!plot.svg().contains("<script") && !plot.svg().contains(HARMFUL), "{}", plot.name());
         assert!(
             plot.name().chars().all(|letter| letter.is_alphanumeric() || letter == '-'),
             "{}",
@@ -182,7 +184,7 @@ fn report(runs: &[RunData]) -> Report {
     let reported = |run: &RunData| ReportRun {
         name: run.name.clone(),
         facts: vec![("level".to_owned(), "pomdp".to_owned()), (NASTY.to_owned(), NASTY.to_owned())],
-        settings: format!("seed = {}\ndiscount = 0.99\n# {NASTY}\n", run.episodes.len()).replace('\u{1}', ""),
+        settings: format!("seed = {}\ndiscount = 0.99\n# {NASTY}\n", run.episodes.len()).replace(HARMFUL, ""),
         provenance: vec![("version".to_owned(), "0.1.0".to_owned())],
     };
     Report {
@@ -205,6 +207,7 @@ fn a_report_needs_nothing_but_itself_and_escapes_what_it_is_given() {
     {
         assert!(!page.contains(forbidden), "{forbidden}");
     }
+    assert!(!page.contains(HARMFUL));
     assert_eq!(page.matches("<svg ").count(), 10);
     assert!(page.contains("prefers-color-scheme: dark"));
 }

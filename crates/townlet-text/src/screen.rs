@@ -29,6 +29,11 @@ impl<W: Write> Screen<W> {
         Self { out, begun: Vec::new() }
     }
 
+    /// What it writes to, for what is to pass as it is.
+    pub fn get_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// What it writes to.
     pub fn into_inner(self) -> W {
         self.out

@@ -120,15 +120,11 @@ impl<'a> Keys<'a> {
     fn unknown(&self, line: usize, key: &str, what: &str, word: &str, known: &[&str]) -> Error {
         // A key may also stand in the wrong section.
         let elsewhere = || KNOWN.into_iter().find(|full| full.rsplit('.').next() == Some(word));
-        match nearest(word, known.iter().copied()).or_else(elsewhere) {
-            Some(meant) => {
-                self.at(line, key, &format!("unknown {what} `{}`; did you mean `{meant}`?", printable(word)))
-            }
-            None => {
-                let word = printable(word);
-                self.at(line, key, &format!("unknown {what} `{word}`; expected one of {}", known.join(", ")))
-            }
+        let shown = printable(word);
+        if let Some(meant) = nearest(word, known.iter().copied()).or_else(elsewhere) {
+            return self.at(line, key, &format!("unknown {what} `{shown}`; did you mean `{meant}`?"));
         }
+        self.at(line, key, &format!("unknown {what} `{shown}`; expected one of {}", known.join(", ")))
     }
 
     fn at(&self, line: usize, key: &str, message: &str) -> Error {
@@ -177,13 +173,11 @@ impl<'a> Keys<'a> {
             );
             return Err(self.fault(key, &message));
         }
-        match read(text).filter(|_| *plain) {
-            Some(value) => Ok(Some(At { value, line: *line, key })),
-            None => {
-                let found = format!("{text:?}");
-                Err(self.fault(key, &format!("expected {expected}, found {}", printable(&found))))
-            }
+        if let Some(value) = read(text).filter(|_| *plain) {
+            return Ok(Some(At { value, line: *line, key }));
         }
+        let found = format!("{text:?}");
+        Err(self.fault(key, &format!("expected {expected}, found {}", printable(&found))))
     }
 
     /// # Errors
