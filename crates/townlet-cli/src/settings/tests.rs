@@ -334,7 +334,7 @@ fn mistakes_in_sets_name_the_flag() {
         (
             "learner.epsilon.steps=4",
             "--set learner.epsilon.steps=4: learner.epsilon.steps: unknown field `steps`: it belongs to the kind \
-             `exponential`, and this is `ladder` (recipe best)",
+             `linear`, and this is `ladder` (recipe best)",
         ),
     ] {
         assert_eq!(fault_of_set(set), expected);

@@ -52,6 +52,8 @@ impl<'a> Keys<'a> {
     pub(crate) fn elsewhere(self, word: &str) -> Option<String> {
         let mut paths = Vec::new();
         self.collect("", &mut paths);
+        // The outer ones first: `learner.learning_rate` before `learner.intrinsic.learning_rate`.
+        paths.sort_by_key(|path| path.matches('.').count());
         let name = |path: &'_ String| path.rsplit('.').next().unwrap_or_default().to_owned();
         let names: Vec<String> = paths.iter().map(name).collect();
         let exact = names.iter().position(|name| name == word);
