@@ -8,6 +8,7 @@ use clap::{Args, value_parser};
 use townlet_viewer::{Recording, Session, SessionOptions};
 
 use super::place::PlaceArguments;
+use crate::messages;
 use crate::watching::show;
 
 /// Play recorded episodes, forwards and backwards
@@ -36,7 +37,7 @@ pub(crate) struct Arguments {
 pub(crate) fn recording(path: &Path) -> Result<Recording> {
     let recording = Recording::load(path)?;
     if recording.is_cut_short() {
-        eprintln!("warning: {} is cut short; this shows what there is of it", path.display());
+        messages::warning(format_args!("{} is cut short; this shows what there is of it", path.display()));
     }
     Ok(recording)
 }

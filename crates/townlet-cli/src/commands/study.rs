@@ -104,9 +104,9 @@ impl Arguments {
 
     /// The command line that goes on.
     fn command(&self) -> String {
-        let mut words = vec!["townlet study".to_owned(), quoted(&self.study.to_string_lossy())];
+        let mut words = vec!["townlet study".to_owned(), quoted(&self.study)];
         if let Some(out) = &self.out {
-            words.extend(["--out".to_owned(), quoted(&out.to_string_lossy())]);
+            words.extend(["--out".to_owned(), quoted(out)]);
         }
         if let Some(seeds) = &self.seeds {
             let seeds: Vec<String> = seeds.iter().map(u64::to_string).collect();

@@ -180,10 +180,10 @@ impl Verify {
                 Ok(TraceReport { episodes, steps, has_end, difference: None }) => {
                     writeln!(out, "{shown}: {} equal", counts(episodes as u64, steps as u64))?;
                     if !has_end {
-                        eprintln!(
-                            "warning: {shown} is of the format {TRACE_FORMAT_WITHOUT_END}, which does not say where a \
+                        messages::warning(format_args!(
+                            "{shown} is of the format {TRACE_FORMAT_WITHOUT_END}, which does not say where a \
                              trace ends: nothing tells whether it is whole"
-                        );
+                        ));
                     }
                 }
                 Ok(TraceReport { episodes, steps, difference: Some(difference), .. }) => {

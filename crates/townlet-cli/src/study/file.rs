@@ -8,6 +8,7 @@ use anyhow::{Context, Result, bail};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use toml::Table;
+use townlet_text::MAX_NAME;
 
 use crate::config_file::overlay;
 use crate::recipe::Recipe;
@@ -226,10 +227,11 @@ impl Study {
 
     fn check(&self, text: &TomlText<'_>) -> Result<()> {
         let named = |name: &str| {
-            !name.is_empty() && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
+            (1..=MAX_NAME).contains(&name.len())
+                && name.chars().all(|c| c.is_ascii_alphanumeric() || "-_".contains(c))
         };
         if !named(&self.name) {
-            return Err(text.fault("name", "expected letters, digits, - and _"));
+            return Err(text.fault("name", "expected at most 100 letters, digits, - and _"));
         }
         if self.seeds.is_empty() {
             return Err(text.fault("seeds", "expected at least one seed"));
@@ -246,7 +248,7 @@ impl Study {
         for (index, arm) in self.arms.iter().enumerate() {
             let key = format!("arms[{index}].name");
             if !named(&arm.name) {
-                return Err(text.fault(&key, "expected letters, digits, - and _"));
+                return Err(text.fault(&key, "expected at most 100 letters, digits, - and _"));
             }
             // Runs are kept under these names, and on some disks `A` and `a` are one.
             if let Some(other) =
