@@ -77,7 +77,7 @@ impl RunDirectory {
                 "{} is not a run directory: cannot read {}; `townlet train --out {}` makes one",
                 path.display(),
                 file.display(),
-                quoted(&path.to_string_lossy())
+                quoted(path)
             )
         })?;
         let config = read_config(&file, &text).with_context(|| {

@@ -101,7 +101,7 @@ fn begins_later(path: &Path) -> String {
     format!(
         "{} cannot be set up, and holds its settings alone; once that is mended, townlet resume {} begins it",
         path.display(),
-        quoted(&path.to_string_lossy())
+        quoted(path)
     )
 }
 
@@ -189,7 +189,7 @@ fn check_may_begin(path: &Path, config: &RunConfig) -> Result<()> {
             "{shown} is not empty, and a run never overwrites another; name a new directory with --out, or remove that one"
         )
     };
-    let resume = || format!("townlet resume {}", quoted(&path.to_string_lossy()));
+    let resume = || format!("townlet resume {}", quoted(path));
     let entries = fs::read_dir(path).with_context(|| format!("cannot use {shown} as a directory"))?;
     for entry in entries {
         let entry = entry.with_context(|| format!("cannot read the directory {shown}"))?;

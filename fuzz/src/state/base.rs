@@ -175,5 +175,9 @@ fn runs() -> [(CoreConfig, DrqnConfig); 3] {
         burn_in: 0,
         ..config()
     };
-    [(CoreConfig::Lstm, counted), (CoreConfig::Gru, distilled), (CoreConfig::Frames { count: 2 }, config())]
+    [
+        (CoreConfig::Lstm {}, counted),
+        (CoreConfig::Gru {}, distilled),
+        (CoreConfig::Frames { count: 2 }, config()),
+    ]
 }

@@ -63,8 +63,7 @@ pub(crate) struct Arguments {
 
 impl Arguments {
     pub(crate) fn run(&self, _out: &mut impl Write) -> Result<()> {
-        let (source, checkpoint) =
-            source(&or_newest(self.what.as_deref())?)?;
+        let (source, checkpoint) = source(&or_newest(self.what.as_deref())?)?;
         let beside = if self.beside_wiped { Beside::MemoryWiped {} } else { Beside::Nobody {} };
         let options = SessionOptions {
             level: self.level.clone(),
