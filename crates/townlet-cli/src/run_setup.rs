@@ -75,7 +75,9 @@ fn make_new(path: &Path, config: &RunConfig) -> Result<Option<Made>> {
     let draft = match PartialFolder::begin(path) {
         Ok(draft) => draft,
         Err(FileError::Exists { .. }) if path.is_dir() => return Ok(None),
-        Err(error) => return Err(error.into()),
+        Err(error) => {
+            return Err(error).with_context(|| format!("cannot use {} as a directory", path.display()));
+        }
     };
     // What runs left that were killed while they were set up, under whatever name. It is in nobody's way.
     let _ = remove_leftovers(path.parent().unwrap_or(Path::new("")));

@@ -109,8 +109,9 @@ fn a_finished_run_goes_on_with_a_larger_budget() {
     let long = [&["--steps", "2100"], &arguments[..]].concat();
     sandbox.train("long", &long).assert().success();
     let short = [&["--steps", "1400"], &arguments[..]].concat();
-    // The same replay: what a run can fill depends on its budget.
-    let text = sandbox.read("tiny.toml").replace("[learner]", "[learner]\nreplay_capacity = 900");
+    // The same replay, and a learning rate that falls alike: both are fitted to the budget.
+    let same = "[learner]\nreplay_capacity = 900\nlearning_rate_updates = 20";
+    let text = sandbox.read("tiny.toml").replace("[learner]", same);
     sandbox.write("tiny.toml", text);
     sandbox.train("short", &short).assert().success();
     sandbox.train("longer", &long).assert().success();
