@@ -92,7 +92,7 @@ pub struct RunFacts {
     /// Whether `survival` is of evaluations; otherwise it is of the episodes of training.
     pub survival_is_evaluated: bool,
     /// What rewards were multiplied by before the network learned from them, and so the unit of its values.
-    pub reward_scale: Option<f64>,
+    pub reward_scale: Option<f32>,
     /// How often training explores now.
     pub epsilon: Option<f64>,
     /// The stage of the curriculum, where the run has one.

@@ -140,7 +140,11 @@ impl UntrainedSource {
             epsilon: Some(0.05),
             stage: Some("3 of 5".to_owned()),
             novelty: Some(0.12),
-            baselines: vec![baseline("random", 101.7), baseline("trained", 498.0)],
+            baselines: vec![
+                baseline("random", 101.7),
+                baseline("scripted", 500.0),
+                baseline("trained", 498.0),
+            ],
         };
         Self { seed, facts }
     }

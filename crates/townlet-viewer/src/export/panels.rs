@@ -204,3 +204,27 @@ pub(super) fn legend(canvas: &mut Canvas, at: Place, level: &LevelFacts) {
 fn heading(canvas: &mut Canvas, at: Place, text: &str) {
     canvas.text(at.x, at.y, &fitting(&ascii(text), at.width, &FONT_7X13), &FONT_7X13, MUTED);
 }
+
+#[cfg(test)]
+mod tests {
+    use townlet_env::Level;
+
+    use super::*;
+    use crate::frame::{Bite, MeterFrame};
+
+    #[test]
+    fn a_need_is_red_where_it_is_low_and_not_where_another_pulls_at_it() {
+        let level = LevelFacts::new(&Level::builtin("pomdp").unwrap());
+        let energy = level.cascades.iter().position(|it| it.target == 0).unwrap();
+        let bar = |value: f32| {
+            let mut lane = LaneFrame { meters: vec![MeterFrame::default(); 8], ..LaneFrame::default() };
+            lane.meters[0] = MeterFrame { value, cascades: -0.004, ..MeterFrame::default() };
+            lane.bites = vec![Bite { cascade: energy, amount: -0.004 }];
+            let mut canvas = Canvas::new(300, 200);
+            needs(&mut canvas, Place { x: 0, y: 0, width: 250, height: 200 }, 18, &level, &lane);
+            // A pixel at the beginning of the first bar, behind a name of ten letters.
+            canvas.pixels()[6 * 300 + 10 * 7 + 2]
+        };
+        assert_eq!((bar(0.994), bar(0.1)), (ACCENT.0, BAD.0));
+    }
+}

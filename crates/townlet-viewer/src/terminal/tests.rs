@@ -130,7 +130,10 @@ fn a_person_plays_with_what_the_agent_sees() {
     type_keys(&mut session, &mut view, &[KeyCode::Right, KeyCode::Char(' '), KeyCode::Up]);
     assert_eq!(session.frame().lanes[0].step, 3);
     let own = screen(&view, &session, 80, 24);
-    assert!(own.join("\n").contains("others live, in steps: random 102, trained 498"), "{own:?}");
+    assert!(
+        own.join("\n").contains("others live, in steps: random 102, scripted 500, trained 498"),
+        "{own:?}"
+    );
     let map = |screen: &[String]| {
         screen[2..10].iter().map(|row| row.chars().take(26).collect()).collect::<Vec<String>>().join("\n")
     };
