@@ -13,6 +13,7 @@ use serde_json::json;
 use townlet_drqn::Checkpoint;
 use townlet_env::VectorEnv;
 use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict, write_safetensors};
+use townlet_text::printable;
 
 use crate::checkpoints::Checkpoints;
 use crate::provenance::Provenance;
@@ -310,13 +311,27 @@ impl RunDirectory {
     }
 }
 
+/// The version of the program that wrote the text of a `run.toml`, as far as it can be read at all.
+fn made_by(text: &str) -> Option<String> {
+    Some(text.parse::<toml::Table>().ok()?.get("townlet")?.as_str()?.to_owned())
+}
+
 /// Reads the text of a `run.toml`.
 ///
 /// # Errors
 ///
 /// If it is damaged.
 pub(crate) fn read_config(file: &Path, text: &str) -> Result<RunConfig> {
-    let config: RunConfig = TomlText { path: file, text }.parse()?;
+    let config: RunConfig = TomlText { path: file, text }.parse().map_err(|error| match made_by(text) {
+        Some(version) if version != env!("CARGO_PKG_VERSION") => {
+            let own = env!("CARGO_PKG_VERSION");
+            let version = printable(&version).into_owned();
+            error.context(format!(
+                "townlet {version} made this run, and this is townlet {own}: use that version"
+            ))
+        }
+        _ => error,
+    })?;
     let damaged = || format!("{} holds a run that cannot be played", file.display());
     // Whatever the level and what is in it are called: runs older than the rules for names still open.
     let seen = config.view().world(1).with_context(damaged)?;

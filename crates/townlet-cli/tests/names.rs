@@ -83,6 +83,25 @@ fn an_older_run_with_any_name_opens_and_prints_nothing_raw() {
     assert!(!sandbox.read("a.html").contains('\u{1b}'));
 }
 
+#[test]
+fn a_run_of_a_newer_version_with_a_setting_that_is_not_known_says_so() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &["--steps", "100"]).assert().success();
+    let settings = sandbox.read("run/run.toml").replacen("\nseed = ", "\ngravity = 9.81\nseed = ", 1);
+    sandbox.write("run/run.toml", &settings);
+    let refused = |message: &str| {
+        sandbox.townlet(&["eval", "run"]).assert().code(1).stderr(
+            contains("run.toml")
+                .and(contains("gravity: unknown field `gravity`"))
+                .and(contains(message.to_owned())),
+        );
+    };
+    refused("error: ");
+    let own = concat!("townlet = \"", env!("CARGO_PKG_VERSION"), "\"");
+    sandbox.write("run/run.toml", settings.replacen(own, "townlet = \"9.0.0\"", 1));
+    refused("townlet 9.0.0 made this run");
+}
+
 #[cfg(unix)]
 #[test]
 fn a_run_in_a_folder_that_is_not_utf_8_can_be_used_for_everything() {
