@@ -15,6 +15,7 @@ mod error_message;
 mod evaluation;
 pub mod fuzzing;
 mod level_argument;
+mod memory_scale;
 mod messages;
 mod newest_run;
 mod probe_report;

@@ -20,13 +20,13 @@ fn json(sandbox: &Sandbox, arguments: &[&str]) -> Value {
 }
 
 #[test]
-fn json_holds_all_three_agents() {
+fn json_holds_all_four_agents() {
     let sandbox = trained();
     let arguments = ["eval", "run", "--episodes", "20", "--json"];
     let report = json(&sandbox, &arguments);
     assert_eq!((&report["episodes"], &report["seed"]), (&20.into(), &1.into()));
     assert_eq!((&report["level"], &report["backend"]), (&"pomdp".into(), &"flex".into()));
-    for agent in ["trained", "random", "scripted"] {
+    for agent in ["trained", "random", "explorer", "scripted"] {
         let result = &report[agent];
         let number = |key: &str| result[key].as_f64().unwrap_or_else(|| panic!("{agent}.{key} in {report}"));
         assert!(number("survival_mean") >= 1.0 && number("survival_median") >= 1.0);
@@ -60,6 +60,28 @@ fn both_agents_play_at_random_with_full_epsilon() {
     let error = |agent: &str| report[agent]["survival_standard_error"].as_f64().unwrap();
     let distance = (mean("trained") - mean("random")).abs();
     assert!(distance < 5.0 * (error("trained") + error("random")), "{report}");
+}
+
+#[test]
+fn on_a_map_that_is_new_every_time_explorers_are_a_scale_for_memory() {
+    let sandbox = Sandbox::new();
+    sandbox.train("run", &["--steps", "600", "--level", "pomdp-shuffled"]).assert().success();
+    let report = json(&sandbox, &["eval", "run", "--episodes", "30", "--json"]);
+    let explorers = report["memory_scale"]["explorers"].as_array().unwrap();
+    let lived = |memory: u64| {
+        let explorer = explorers.iter().find(|it| it[0] == memory).unwrap();
+        explorer[1].as_f64().unwrap()
+    };
+    assert!(lived(0) < lived(8) && lived(8) < lived(64), "{explorers:?}");
+    assert_eq!(report["memory_scale"]["unforgetting"], report["explorer"]["survival_mean"]);
+    sandbox
+        .townlet(&["eval", "run", "--episodes", "30"])
+        .assert()
+        .success()
+        .stdout(contains("Memory: the trained agent lives shorter than an explorer that remembers nothing."));
+    // Where the map can be learned by heart, survival says nothing about memory.
+    let fixed = json(&sandbox, &["eval", "run", "--episodes", "5", "--level", "pomdp", "--json"]);
+    assert_eq!(fixed["memory_scale"], Value::Null);
 }
 
 #[test]

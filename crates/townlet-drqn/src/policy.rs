@@ -2,7 +2,8 @@
 
 use thiserror::Error;
 use townlet_env::{
-    Action, PreviousInputs, ScriptedAgent, Town, VectorEnv, first_not_finite, random_allowed, stream,
+    Action, ExplorerAgent, PreviousInputs, ScriptedAgent, Town, VectorEnv, first_not_finite, random_allowed,
+    stream,
 };
 use townlet_nets::{Actor, QNetwork};
 
@@ -129,4 +130,16 @@ impl Policy<PreviousInputs<Town>> for ScriptedAgent {
     }
 
     fn ended(&mut self, _ended: &[bool]) {}
+}
+
+/// A scale for memory: it knows the rules and finds out the map, by what it observes alone.
+impl<E: VectorEnv> Policy<E> for ExplorerAgent {
+    fn act(&mut self, env: &E, actions: &mut [Action]) -> Result<(), ValueFault> {
+        ExplorerAgent::act(self, env.observations(), env.action_masks(), actions);
+        Ok(())
+    }
+
+    fn ended(&mut self, ended: &[bool]) {
+        self.forget(ended);
+    }
 }

@@ -1,4 +1,4 @@
-//! `townlet eval`: how long a trained agent lives, beside one that does anything and one that knows everything.
+//! `townlet eval`: how long a trained agent lives, beside a random one, one that explores and one that knows the map.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -10,7 +10,7 @@ use clap::Args;
 use clap::value_parser;
 use serde::{Deserialize, Serialize};
 use townlet_drqn::{NetworkPolicy, RandomPolicy};
-use townlet_env::ScriptedAgent;
+use townlet_env::{ExplorerAgent, Layout, ScriptedAgent};
 use townlet_nets::{Backend, QNetwork};
 use townlet_text::{file_name, printable};
 
@@ -18,17 +18,19 @@ use super::MAX_SEED;
 use super::run_argument::or_newest;
 use crate::best_weights::{self, Usual};
 use crate::evaluation::{Evaluation, play};
+use crate::memory_scale::{HORIZONS, MemoryScale, Worth};
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
 use crate::stop::Stop;
 use crate::world::View;
 use crate::{error_message, level_argument, messages, signals};
 
-/// Play episodes with a trained agent, with a random one and with one that knows everything
+/// Play episodes with a trained agent, a random one, an explorer and one that knows the map
 ///
-/// All play the same episodes. The random agent chooses among the actions that the mask allows, each equally
-/// likely; the scripted one knows the map and plans. What lies between them is what there is to learn. The result
-/// is kept in the run directory, under evaluations.
+/// All play the same episodes. The random agent chooses among the allowed actions, each equally likely. The explorer
+/// knows the rules but not the map, sees what the trained agent sees, and forgets nothing. The scripted agent knows
+/// the map and plans. On a map that is new in every episode, the last line says how many steps an explorer has to
+/// remember to live as long as the trained agent. The result is kept in the run directory, under evaluations.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -89,7 +91,14 @@ pub(crate) struct Report {
     pub(crate) epsilon: f64,
     pub(crate) trained: Evaluation,
     pub(crate) random: Evaluation,
+    /// The explorer that forgets nothing. Evaluations of older versions have none.
+    #[serde(default)]
+    pub(crate) explorer: Option<Evaluation>,
     pub(crate) scripted: Evaluation,
+    /// How long explorers live that forget. Only where the map is new in every episode: elsewhere it can be learned
+    /// by heart, and survival says nothing about memory.
+    #[serde(default)]
+    pub(crate) memory_scale: Option<MemoryScale>,
 }
 
 /// An evaluation that was kept.
@@ -183,6 +192,18 @@ impl Arguments {
         })?;
         let random = play(view, episodes, &seeds, stop, |_, seed| RandomPolicy::new(seed))?;
         let scripted = play(view, episodes, &seeds, stop, |_, _| ScriptedAgent::new(&view.level))?;
+        let explore = |memory: Option<u32>| {
+            play(view, episodes, &seeds, stop, |_, _| ExplorerAgent::new(&view.level, memory))
+        };
+        let explorer = explore(None)?;
+        let memory_scale = match view.level.layout {
+            Layout::Fixed => None,
+            Layout::Shuffled => {
+                let lived = |memory| Ok((memory, explore(Some(memory))?.survival_mean.unwrap_or_default()));
+                let explorers = HORIZONS.into_iter().map(lived).collect::<Result<_>>()?;
+                Some(MemoryScale { explorers, unforgetting: explorer.survival_mean.unwrap_or_default() })
+            }
+        };
         Ok(Report {
             run: run.path().display().to_string(),
             weights,
@@ -195,12 +216,20 @@ impl Arguments {
             epsilon: self.epsilon,
             trained,
             random,
+            explorer: Some(explorer),
             scripted,
+            memory_scale,
         })
     }
 }
 
 impl Report {
+    /// What the trained agent's memory is worth, on a map that is new in every episode.
+    pub(crate) fn memory_worth(&self) -> Option<Worth> {
+        let (scale, survival) = self.memory_scale.as_ref().zip(self.trained.survival_mean)?;
+        Some(scale.worth(survival))
+    }
+
     fn print(&self, out: &mut impl Write) -> Result<()> {
         let (weights, level) = (printable(&self.weights), printable(&self.level));
         let Self { run, step_limit, backend, episodes, seed, seeds, epsilon, .. } = self;
@@ -213,17 +242,19 @@ impl Report {
             "{run}: {weights} weights, level {level}, {episodes} episodes of at most {step_limit} steps with {seeds}, \
              epsilon {epsilon}, backend {backend}"
         )?;
-        let all = [&self.trained, &self.random, &self.scripted];
+        let mut agents = vec![("trained", &self.trained), ("random", &self.random)];
+        agents.extend(self.explorer.as_ref().map(|it| ("explorer", it)));
+        agents.push(("scripted", &self.scripted));
+        let mut line = |name: &str, cells: Vec<String>| {
+            let cells: String = cells.iter().map(|cell| format!("{cell:>16}")).collect();
+            writeln!(out, "{name:28}{cells}")
+        };
+        line("", agents.iter().map(|(name, _)| (*name).to_owned()).collect())?;
         let mut row = |name: &str, cell: &dyn Fn(&Evaluation) -> String| {
-            let [trained, random, scripted] = all.map(cell);
-            writeln!(out, "{name:28}{trained:>16}{random:>16}{scripted:>16}")
+            line(name, agents.iter().map(|(_, it)| cell(it)).collect())
         };
         let number = |value: Option<f64>| value.map_or("-".to_owned(), |value| format!("{value:.1}"));
         let share = |value: f64| format!("{:.1} %", 100.0 * value);
-        let names = [(&self.trained, "trained"), (&self.random, "random"), (&self.scripted, "scripted")];
-        row("", &|it| {
-            names.iter().find(|(of, _)| std::ptr::eq(*of, it)).map_or("", |(_, name)| name).to_owned()
-        })?;
         row("survival, mean", &|it| number(it.survival_mean))?;
         row("survival, standard error", &|it| number(it.survival_standard_error))?;
         row("survival, 95 % interval", &|it| {
@@ -232,7 +263,7 @@ impl Report {
         row("survival, median", &|it| number(it.survival_median))?;
         row("reached the step limit", &|it| share(it.reached_limit))?;
         row("return, mean", &|it| number(Some(it.mean_return)))?;
-        let causes: BTreeSet<&String> = all.iter().flat_map(|it| it.deaths.keys()).collect();
+        let causes: BTreeSet<&String> = agents.iter().flat_map(|(_, it)| it.deaths.keys()).collect();
         for cause in causes {
             row(&format!("died of {}", printable(cause)), &|it| {
                 it.deaths.get(cause).copied().unwrap_or(0).to_string()
@@ -241,10 +272,13 @@ impl Report {
         row("time spent moving", &|it| share(it.time_budget.moving))?;
         row("time spent using", &|it| share(it.time_budget.using))?;
         row("time spent in vain", &|it| share(it.time_budget.in_vain))?;
-        let places: BTreeSet<&String> = all.iter().flat_map(|it| it.affordance_use.keys()).collect();
+        let places: BTreeSet<&String> = agents.iter().flat_map(|(_, it)| it.affordance_use.keys()).collect();
         for place in places {
             let used = |it: &Evaluation| number(Some(it.affordance_use.get(place).copied().unwrap_or(0.0)));
             row(&format!("{}, uses an episode", printable(place)), &used)?;
+        }
+        if let Some(worth) = self.memory_worth() {
+            writeln!(out, "Memory: the trained agent {worth}.")?;
         }
         Ok(())
     }

@@ -84,7 +84,7 @@ fn kept(directory: &RunDirectory, name: &str) -> Result<Vec<EvaluationLine>> {
     let mut lines = Vec::new();
     for file in files {
         let report = eval::read(&file)?;
-        let eval::Report { weights, level, epsilon, trained, random, scripted, .. } = &report;
+        let eval::Report { weights, level, epsilon, trained, random, explorer, scripted, .. } = &report;
         let of_level = format!("on {level}");
         let trained_name = format!("trained, {weights} weights, epsilon {epsilon}, {of_level}");
         let episodes = u64::from(report.episodes) * u64::from(report.seeds);
@@ -98,8 +98,15 @@ fn kept(directory: &RunDirectory, name: &str) -> Result<Vec<EvaluationLine>> {
             reached_limit: it.reached_limit,
             mean_return: it.mean_return,
         };
+        let trained_name = match report.memory_worth() {
+            Some(worth) => format!("{trained_name}; {worth}"),
+            None => trained_name,
+        };
         lines.push(line(trained_name, trained));
         lines.push(line(format!("random, {of_level}"), random));
+        lines.extend(
+            explorer.as_ref().map(|it| line(format!("explorer that forgets nothing, {of_level}"), it)),
+        );
         lines.push(line(format!("scripted, {of_level}"), scripted));
     }
     Ok(lines)
