@@ -167,10 +167,19 @@ impl<'a> Runner<'a> {
                 arguments.extend(["--out".into(), unfinished.clone().into()]);
             }
         }
-        self.child(&arguments)?;
+        let began_anew = !unfinished.exists();
         let state =
-            RunDirectory::open(&unfinished).and_then(|(run, _)| RunStatus::read(&run.status_file()))?.state;
-        ensure!(state == RunState::Finished, STOPPED);
+            || RunDirectory::open(&unfinished).and_then(|(run, _)| RunStatus::read(&run.status_file()));
+        if let Err(error) = self.child(&arguments) {
+            // A process of a killed study that was still setting up the run holds no lock yet. If it took the place
+            // before ours could, the run goes on from what it saves.
+            let in_the_way = || state().is_ok_and(|status| status.state != RunState::Failed);
+            if began_anew && error.to_string() != STOPPED && in_the_way() {
+                return self.train(job);
+            }
+            return Err(error);
+        }
+        ensure!(state()?.state == RunState::Finished, STOPPED);
         Ok(())
     }
 
