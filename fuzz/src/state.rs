@@ -12,6 +12,8 @@ use townlet_drqn::Checkpoint;
 
 use self::base::{BASES, Base};
 
+const STATE: &str = "state.msgpack.zst";
+const REPLAY: &str = "replay.msgpack.zst";
 /// How many rounds are trained from a checkpoint that was accepted: updates are among them.
 const ROUNDS: usize = 12;
 
@@ -24,13 +26,15 @@ pub fn state(data: &[u8]) {
     let [run, change, rest @ ..] = data else { return };
     let bases = BASES.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let base = &bases[usize::from(*run) % bases.len()];
-    let changed = match change % 8 {
-        0 | 1 => base.edited("state.msgpack", rest),
-        2 | 3 => base.edited("replay.msgpack", rest),
-        4 => Some(("state.msgpack".to_owned(), rest.to_vec())),
-        5 => Some(("replay.msgpack".to_owned(), rest.to_vec())),
+    let changed = match change % 10 {
+        0 | 1 => base.edited(STATE, rest),
+        2 | 3 => base.edited(REPLAY, rest),
+        4 => Some((STATE.to_owned(), base::packed(rest))),
+        5 => Some((REPLAY.to_owned(), base::packed(rest))),
         6 => base.with_other_numbers(rest),
-        _ => Some(("manifest.json".to_owned(), rest.to_vec())),
+        7 => Some(("manifest.json".to_owned(), rest.to_vec())),
+        8 => Some((STATE.to_owned(), rest.to_vec())),
+        _ => Some((REPLAY.to_owned(), rest.to_vec())),
     };
     if let Some((name, contents)) = changed {
         base.with(&name, &contents, || go_on(base));
@@ -39,11 +43,11 @@ pub fn state(data: &[u8]) {
 
 /// Goes on from the checkpoint as it is now, if it is accepted.
 fn go_on(base: &Base) {
-    let trainer = Checkpoint::open(&base.folder()).and_then(|checkpoint| base.resume(&checkpoint));
-    let mut trainer = match trainer {
-        Ok(trainer) => trainer,
+    let checkpoint = match Checkpoint::open(&base.folder()) {
+        Ok(checkpoint) => checkpoint,
         Err(error) => return drop(error.to_string()),
     };
+    let Ok(mut trainer) = base.resume(&checkpoint) else { return };
     for _ in 0..ROUNDS {
         if let Err(error) = trainer.round(&mut ()) {
             return drop(error.to_string());

@@ -20,6 +20,8 @@ cases![
     a_run_goes_on_as_if_it_had_never_stopped,
     a_checkpoint_changes_nothing_of_the_run,
     without_a_replay_a_run_first_fills_a_new_one,
+    a_checkpoint_whose_replay_was_taken_out_is_whole_and_goes_on,
+    a_checkpoint_of_weights_only_is_whole_and_does_not_go_on,
     a_checkpoint_of_another_run_is_refused,
     a_damaged_checkpoint_is_refused_by_the_name_of_its_file,
     the_state_of_the_optimiser_has_pytorchs_names_and_shapes,
@@ -169,7 +171,7 @@ fn without_a_replay_a_run_first_fills_a_new_one(device: &Device) {
     rounds(&mut first, 60);
     let path = folder.path().join("small");
     first.save(&path, false, &"what the caller adds").expect("writable");
-    assert!(!path.join("replay.msgpack").exists());
+    assert!(!path.join("replay.msgpack.zst").exists());
     let checkpoint = Checkpoint::open(&path).expect("whole");
     assert!(!checkpoint.has_replay());
     assert_eq!(checkpoint.application::<String>().expect("text"), "what the caller adds");
@@ -182,6 +184,48 @@ fn without_a_replay_a_run_first_fills_a_new_one(device: &Device) {
     assert_eq!((resumed.progress().updates, resumed.progress().stored), (before.updates, 60));
     rounds(&mut resumed, 10);
     assert!(resumed.progress().updates > before.updates);
+}
+
+fn a_checkpoint_whose_replay_was_taken_out_is_whole_and_goes_on(device: &Device) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, core, config) = runs().swap_remove(0);
+    let mut first = trainer(core, config.clone(), device);
+    rounds(&mut first, 60);
+    let path = folder.path().join("checkpoint");
+    first.save(&path, true, &()).expect("writable");
+    let replay = fs::metadata(path.join("replay.msgpack.zst")).expect("it was just written").len();
+    assert_eq!(Checkpoint::drop_replay(&path).expect("writable"), replay);
+    assert!(!path.join("replay.msgpack.zst").exists());
+    let checkpoint = Checkpoint::open(&path).expect("whole");
+    assert!(checkpoint.can_be_resumed() && !checkpoint.has_replay());
+    let resumed = Trainer::resume(world(), &network(core), config, 5, device, &checkpoint);
+    assert_eq!(resumed.expect("of the same run").progress().stored, 0);
+    // As if the process had been killed between taking it off the list and removing it.
+    fs::write(path.join("replay.msgpack.zst"), "left").expect("writable");
+    assert!(!Checkpoint::open(&path).expect("whole").has_replay());
+    assert_eq!(Checkpoint::drop_replay(&path).expect("writable"), 4);
+    assert_eq!(Checkpoint::drop_replay(&path).expect("writable"), 0);
+}
+
+fn a_checkpoint_of_weights_only_is_whole_and_does_not_go_on(device: &Device) {
+    let folder = tempfile::tempdir().expect("a temporary folder");
+    let (_, core, config) = runs().swap_remove(0);
+    let mut first = trainer(core, config.clone(), device);
+    rounds(&mut first, 60);
+    let path = folder.path().join("checkpoint");
+    first.save(&path, true, &()).expect("writable");
+    let whole = Checkpoint::open(&path).expect("whole");
+    let (weights, progress) = (whole.online_weights().expect("readable"), *whole.progress());
+    assert!(Checkpoint::keep_weights_only(&path).expect("writable") > 0);
+    let mut left: Vec<_> =
+        fs::read_dir(&path).expect("there").map(|entry| entry.expect("readable").file_name()).collect();
+    left.sort();
+    assert_eq!(left, ["SHA256SUMS", "manifest.json", "online.safetensors"]);
+    let slim = Checkpoint::open(&path).expect("whole");
+    assert!(slim.online_weights().expect("readable") == weights && *slim.progress() == progress);
+    assert!(!slim.can_be_resumed());
+    let resumed = Trainer::resume(world(), &network(core), config, 5, device, &slim);
+    assert!(matches!(resumed, Err(CheckpointError::WeightsOnly { .. })));
 }
 
 fn a_checkpoint_of_another_run_is_refused(device: &Device) {
@@ -223,7 +267,7 @@ fn a_damaged_checkpoint_is_refused_by_the_name_of_its_file(device: &Device) {
     let folder = tempfile::tempdir().expect("a temporary folder");
     let mut trainer = trainer(CoreConfig::Lstm {}, config(), device);
     rounds(&mut trainer, 30);
-    let names = ["manifest.json", "online.safetensors", "state.msgpack", "replay.msgpack"];
+    let names = ["manifest.json", "online.safetensors", "state.msgpack.zst", "replay.msgpack.zst"];
     for (index, name) in names.into_iter().enumerate() {
         for cut in [true, false] {
             let path = folder.path().join(format!("{index}-{cut}"));
@@ -249,10 +293,10 @@ fn a_damaged_checkpoint_is_refused_by_the_name_of_its_file(device: &Device) {
     let path = folder.path().join("newer");
     trainer.save(&path, true, &()).expect("writable");
     let manifest = fs::read_to_string(path.join("manifest.json")).expect("readable");
-    fs::write(path.join("manifest.json"), manifest.replace("checkpoint/1", "checkpoint/2"))
+    fs::write(path.join("manifest.json"), manifest.replace("checkpoint/2", "checkpoint/3"))
         .expect("writable");
     let error = Checkpoint::open(&path).expect_err("another format").to_string();
-    assert!(error.contains("townlet-checkpoint/2") && error.contains("townlet-checkpoint/1"), "{error}");
+    assert!(error.contains("townlet-checkpoint/3") && error.contains("townlet-checkpoint/2"), "{error}");
 }
 
 fn the_state_of_the_optimiser_has_pytorchs_names_and_shapes(device: &Device) {

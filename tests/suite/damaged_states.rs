@@ -165,15 +165,18 @@ pub(crate) fn rewrite(checkpoint: &Path, name: &str, bytes: &[u8]) {
     fs::write(sums, lines.collect::<String>()).expect("writable");
 }
 
+/// The value in a compressed file.
 fn read(checkpoint: &Path, name: &str) -> Value {
-    let bytes = fs::read(checkpoint.join(name)).expect("readable");
+    let packed = fs::read(checkpoint.join(format!("{name}.zst"))).expect("readable");
+    let bytes = zstd::decode_all(packed.as_slice()).expect("compressed");
     rmpv::decode::read_value(&mut bytes.as_slice()).expect("MessagePack")
 }
 
 fn write(checkpoint: &Path, name: &str, value: &Value) {
     let mut bytes = Vec::new();
     rmpv::encode::write_value(&mut bytes, value).expect("writable");
-    rewrite(checkpoint, name, &bytes);
+    let packed = zstd::encode_all(bytes.as_slice(), 1).expect("writable");
+    rewrite(checkpoint, &format!("{name}.zst"), &packed);
 }
 
 fn one_changed_value_is_refused_or_can_be_trained_from(device: &Device) {

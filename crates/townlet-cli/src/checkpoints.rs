@@ -76,12 +76,28 @@ impl Checkpoints {
         self.list()?.iter().filter(|(found, _)| *found > steps).try_for_each(|(_, path)| remove(path))
     }
 
-    /// Removes all but the newest `keep` and the one after `best` steps, and whatever was never finished.
-    pub(crate) fn tidy(&self, keep: usize, best: Option<u64>) -> Result<()> {
+    /// Removes all but the newest `keep` and the one after `best` steps, and whatever was never finished. Of those
+    /// that stay, the newest `replays` keep their replay.
+    pub(crate) fn tidy(&self, keep: usize, replays: usize, best: Option<u64>) -> Result<()> {
         townlet_files::remove_partials(&self.folder)?;
         let all = self.list()?;
         let old = all.len().saturating_sub(keep);
-        all[..old].iter().filter(|(steps, _)| Some(*steps) != best).try_for_each(|(_, path)| remove(path))
+        all[..old].iter().filter(|(steps, _)| Some(*steps) != best).try_for_each(|(_, path)| remove(path))?;
+        let older = all.len().saturating_sub(replays);
+        for (_, path) in all[..older].iter().filter(|(_, path)| path.exists()) {
+            // One that is damaged stays as it is, and is told of by whoever goes on from it.
+            let _ = Checkpoint::drop_replay(path);
+        }
+        Ok(())
+    }
+
+    /// Takes all that only resuming needs out of every checkpoint, and returns how many bytes that freed.
+    pub(crate) fn slim(&self) -> Result<u64> {
+        let mut freed = 0;
+        for (_, path) in self.list()? {
+            freed += Checkpoint::keep_weights_only(&path)?;
+        }
+        Ok(freed)
     }
 
     fn entries(&self) -> Result<Vec<PathBuf>> {
@@ -125,7 +141,7 @@ mod tests {
         let partial = folder.path().join("checkpoints").join(format!("step-7{}", townlet_files::PARTIAL));
         fs::create_dir(&partial).unwrap();
         assert_eq!(names(&checkpoints), [20, 900, 1_000, 100_000]);
-        checkpoints.tidy(2, Some(20)).unwrap();
+        checkpoints.tidy(2, 1, Some(20)).unwrap();
         assert_eq!(names(&checkpoints), [20, 1_000, 100_000]);
         assert!(!partial.exists());
         checkpoints.forget_after(1_000).unwrap();

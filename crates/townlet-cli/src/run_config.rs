@@ -123,6 +123,9 @@ pub(crate) struct CheckpointSchedule {
     /// Whether the replay is in them. Without it they are small, and a run that goes on from one fills a new
     /// replay first.
     pub(crate) replay: bool,
+    /// How many of the newest keep their replay, at least 1: it is most of a checkpoint.
+    #[schemars(range(min = 1))]
+    pub(crate) replays: u32,
 }
 
 impl CheckpointSchedule {
@@ -140,7 +143,7 @@ impl CheckpointSchedule {
 
 impl Default for CheckpointSchedule {
     fn default() -> Self {
-        Self { every: 500_000, keep: 2, replay: true }
+        Self { every: 500_000, keep: 2, replay: true, replays: 1 }
     }
 }
 
@@ -211,7 +214,7 @@ mod tests {
             seed: 9,
             budget,
             evaluation: EvaluationSchedule { every: 70, episodes: 3, until: Some(120.5) },
-            checkpoints: CheckpointSchedule { every: 50, keep: 1, replay: false },
+            checkpoints: CheckpointSchedule { every: 50, keep: 1, replay: false, replays: 2 },
             metrics: false,
             network: QNetworkConfig::new(level.observation_layout(), Town::ACTION_NAMES.len()),
             learner: learner(3, budget),

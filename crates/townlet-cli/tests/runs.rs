@@ -54,6 +54,52 @@ fn runs_are_listed_shown_exported_and_removed() {
 }
 
 #[test]
+fn a_slim_run_can_be_looked_at_but_not_resumed() {
+    let sandbox = two_runs();
+    let run = fs::File::options().append(true).open(sandbox.path("runs/r2/lock")).unwrap();
+    run.lock().unwrap();
+    let refused = sandbox.townlet(&["runs", "slim", "runs/r1", "runs/r2"]).assert().failure();
+    refused.stderr(contains("another process trains runs/r2"));
+    let newest = sandbox.path("runs/r1/checkpoints/step-000000001600");
+    assert!(newest.join("replay.msgpack.zst").exists(), "nothing was changed");
+
+    let slim = sandbox.townlet(&["runs", "slim", "runs/r1"]).assert().success();
+    slim.stdout(contains("runs/r1: freed ").and(contains("but not resumed")));
+    assert!(!newest.join("replay.msgpack.zst").exists() && newest.join("online.safetensors").exists());
+    for arguments in [
+        &["eval", "runs/r1", "--episodes", "2"][..],
+        &["eval", "runs/r1/checkpoints/step-000000001600", "--episodes", "2"],
+        &["export", "runs/r1/checkpoints/step-000000001600", "--html"],
+        &["plot", "runs/r1"],
+        &["report", "runs/r1"],
+        &["runs", "show", "runs/r1"],
+    ] {
+        sandbox.townlet(arguments).assert().success();
+    }
+    let resumed = sandbox.townlet(&["resume", "runs/r1", "--steps", "3200"]).assert().failure();
+    resumed.stderr(contains("runs/r1 cannot be resumed: `townlet runs slim` removed").and(contains("run.toml")));
+    let again = sandbox.townlet(&["runs", "slim", "runs/r1"]).assert().success();
+    again.stdout(contains("runs/r1: freed 0 B"));
+}
+
+#[test]
+fn one_checkpoint_of_a_run_holds_its_replay() {
+    let sandbox = Sandbox::new();
+    let arguments = ["--steps", "1600", "--checkpoint-every", "400", "--evaluate-every", "800"];
+    sandbox.train("run", &arguments).assert().success();
+    let mut checkpoints: Vec<_> =
+        fs::read_dir(sandbox.path("run/checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
+    checkpoints.sort();
+    let replays: Vec<bool> = checkpoints.iter().map(|path| path.join("replay.msgpack.zst").exists()).collect();
+    let (newest, older) = replays.split_last().unwrap();
+    assert!(*newest && !older.is_empty() && !older.contains(&true), "{replays:?}");
+    // Going on from an older one is possible all the same.
+    let from = checkpoints[0].to_str().unwrap();
+    let resumed = sandbox.townlet(&["resume", "run", "--from", from]).assert().success();
+    resumed.stderr(contains("has no replay"));
+}
+
+#[test]
 fn pictures_are_drawn_of_several_runs() {
     let sandbox = two_runs();
     let drawn = sandbox.townlet(&["plot", "runs/r1", "runs/r2", "--out", "pictures", "--width", "400"]);

@@ -8,9 +8,8 @@ use std::sync::{LazyLock, Mutex};
 use sha2::{Digest, Sha256};
 use tempfile::TempDir;
 use townlet_drqn::{
-    AdversarialConfig, Annealing, AnnealingConfig, Checkpoint, CheckpointError, CountNoveltyConfig,
-    CurriculumConfig, DistillationConfig, DrqnConfig, Intrinsic, Sampling, Sequences, StartState, Trainer,
-    UpdateSchedule,
+    AdversarialConfig, Annealing, AnnealingConfig, Checkpoint, CountNoveltyConfig, CurriculumConfig,
+    DistillationConfig, DrqnConfig, Intrinsic, Sampling, Sequences, StartState, Trainer, UpdateSchedule,
 };
 use townlet_env::{Level, PreviousInputs, RewardMode, Stage, Town, VectorEnv};
 use townlet_nets::{Backend, CoreConfig, QNetworkConfig};
@@ -60,16 +59,18 @@ impl Base {
         self.place.path().join("checkpoint")
     }
 
-    /// Goes on from a checkpoint of this run.
-    pub(super) fn resume(&self, checkpoint: &Checkpoint) -> Result<Trainer<World>, CheckpointError> {
+    /// Goes on from a checkpoint of this run, or says why not.
+    pub(super) fn resume(&self, checkpoint: &Checkpoint) -> Result<Trainer<World>, String> {
         let device = Backend::Flex.device().expect("flex is compiled in");
-        Trainer::resume(world(), &network(self.core), self.config.clone(), SEED, &device, checkpoint)
+        let resumed =
+            Trainer::resume(world(), &network(self.core), self.config.clone(), SEED, &device, checkpoint);
+        resumed.map_err(|error| error.to_string())
     }
 
     /// A file of MessagePack with values edited; none where nothing changes.
     pub(super) fn edited(&self, name: &str, script: &[u8]) -> Option<(String, Vec<u8>)> {
-        let contents = edits::apply(self.files.get(name)?, script)?;
-        Some((name.to_owned(), contents))
+        let unpacked = zstd::decode_all(&self.files.get(name)?[..]).expect("Townlet compresses it");
+        Some((name.to_owned(), packed(&edits::apply(&unpacked, script)?)))
     }
 
     /// A file of weights with some numbers replaced: the file, then for each number its place and its bits.
@@ -113,6 +114,11 @@ impl Base {
         });
         lines.collect::<Vec<_>>().concat()
     }
+}
+
+/// Compressed, as the values in a checkpoint are.
+pub(super) fn packed(contents: &[u8]) -> Vec<u8> {
+    zstd::encode_all(contents, 1).expect("memory can be written to")
 }
 
 /// Two agents whose episodes are short, and which see what they did last.

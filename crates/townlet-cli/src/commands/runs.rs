@@ -20,13 +20,14 @@ use crate::run_config::RunConfig;
 use crate::run_directory::RunDirectory;
 use crate::run_status::{RunState, RunStatus};
 
-/// List runs, look at one, export its metrics, or remove it
+/// List runs, look at one, export its metrics, make it small, or remove it
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   townlet runs
   townlet runs show
   townlet runs export runs/first --format csv --out tables
+  townlet runs slim runs/first
   townlet runs rm runs/first")]
 pub(crate) struct Arguments {
     #[command(subcommand)]
@@ -63,6 +64,16 @@ enum Action {
         #[arg(long, short)]
         yes: bool,
     },
+    /// Remove what only resuming needs, which is most of a run
+    ///
+    /// The weights of its checkpoints, its metrics and its evaluations stay: it can be evaluated, watched, plotted and
+    /// reported as before, but not resumed. A run that is being trained is refused.
+    #[command(after_help = "Example: townlet runs slim runs/first runs/second")]
+    Slim {
+        /// The run directories
+        #[arg(value_name = "DIR", required = true)]
+        runs: Vec<PathBuf>,
+    },
     /// Write a run's metrics as one file for each table
     #[command(after_help = "Example: townlet runs export runs/first --format jsonl")]
     Export {
@@ -93,6 +104,7 @@ impl Arguments {
             None => list(&self.folder, self.json, out),
             Some(Action::Show { run, json }) => show(&self.named_or_newest(run.as_deref())?, *json, out),
             Some(Action::Rm { run, yes }) => remove(run, *yes, out),
+            Some(Action::Slim { runs }) => slim(runs, out),
             Some(Action::Export { run, format, out: folder }) => {
                 let (directory, _) = RunDirectory::open(&self.named_or_newest(run.as_deref())?)?;
                 let folder = folder.clone().unwrap_or_else(|| directory.path().join("export"));
@@ -251,7 +263,7 @@ fn show(run: &Path, json: bool, out: &mut impl Write) -> Result<()> {
         Err(error) => messages::warning(error_message::of(&error)),
     }
     for (_, path) in checkpoints {
-        writeln!(out, "checkpoint {}", path.display())?;
+        writeln!(out, "checkpoint {}, {}", path.display(), HumanBytes(size(&path)))?;
     }
     writeln!(out, "\n{}", toml::to_string(&config)?.trim_end())?;
     Ok(())
@@ -275,6 +287,22 @@ fn remove(run: &Path, yes: bool, out: &mut impl Write) -> Result<()> {
     }
     fs::remove_dir_all(run).with_context(|| format!("cannot remove {}", run.display()))?;
     Ok(writeln!(out, "Removed {}.", run.display())?)
+}
+
+fn slim(runs: &[PathBuf], out: &mut impl Write) -> Result<()> {
+    // All are looked at before any is changed.
+    let mut directories = Vec::new();
+    for run in runs {
+        let (directory, _) = RunDirectory::open(run)?;
+        let lock = directory.lock()?;
+        directories.push((directory, lock));
+    }
+    for (directory, _lock) in &directories {
+        let freed = directory.checkpoints().slim()?;
+        let left = HumanBytes(size(directory.path()));
+        writeln!(out, "{}: freed {}, {left} left", directory.path().display(), HumanBytes(freed))?;
+    }
+    Ok(writeln!(out, "They can be evaluated, watched, plotted and reported as before, but not resumed.")?)
 }
 
 /// The size of all files below `path`, as far as they can be seen.

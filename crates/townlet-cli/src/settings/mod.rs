@@ -40,7 +40,7 @@ pub(crate) use self::wrong_keys::{WrongKey, wrong_keys};
 use crate::config_file::{MAX_AGENTS, MAX_NETWORK_SIZE, check_limits};
 use crate::level_argument;
 use crate::recipe::Recipe;
-use crate::run_config::{Budget, RunConfig, fit};
+use crate::run_config::{Budget, CheckpointSchedule, RunConfig, fit};
 
 /// The most observations that a stack of frames may hold.
 const MAX_FRAMES: usize = 64;
@@ -281,8 +281,11 @@ fn check(document: &Document, level: &Level, layers: &Layers) -> Result<()> {
     {
         return Err(fault(layers, "evaluation.until", &format!("expected a positive number, found {until}")));
     }
-    if document.checkpoints.keep == 0 {
-        return Err(fault(layers, "checkpoints.keep", "expected at least 1, found 0"));
+    let CheckpointSchedule { keep, replays, .. } = document.checkpoints;
+    for (key, found) in [("checkpoints.keep", keep), ("checkpoints.replays", replays)] {
+        if found == 0 {
+            return Err(fault(layers, key, "expected at least 1, found 0"));
+        }
     }
     if let townlet_nets::CoreConfig::Frames { count } = document.network.core
         && !(2..=MAX_FRAMES).contains(&count)

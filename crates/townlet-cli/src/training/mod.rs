@@ -185,6 +185,15 @@ pub(crate) fn resume(
         tidy(&directory, &config)?;
         return begin(&directory, &config, trainer, lock, stop, manner, out);
     };
+    if !checkpoint.can_be_resumed() {
+        bail!(
+            "{} cannot be resumed: `townlet runs slim` removed all but the weights from {}; train again in another \
+             directory ({} has its settings)",
+            path.display(),
+            checkpoint.path().display(),
+            directory.config_file().display()
+        );
+    }
     let saved: Saved = checkpoint.application()?;
     let (learner, seed) = (config.learner.clone(), config.seed);
     if saved.run != config.identity()? {
@@ -509,7 +518,8 @@ impl Run<'_> {
         let schedule = self.config.checkpoints;
         self.trainer.save(&place, schedule.replay, &saved)?;
         self.saved = steps;
-        self.checkpoints.tidy(schedule.keep as usize, self.evaluator.best_steps())?;
+        let (keep, replays) = (schedule.keep as usize, schedule.replays as usize);
+        self.checkpoints.tidy(keep, replays, self.evaluator.best_steps())?;
         self.tell_checkpoint(&place);
         self.say(RunState::Running, None)
     }

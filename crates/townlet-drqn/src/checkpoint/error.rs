@@ -71,6 +71,12 @@ pub enum CheckpointError {
         /// The field, and what is wrong with it.
         fault: StateFault,
     },
+    /// What going on needs was taken out of it.
+    #[error("{} holds weights only: what going on from it needs was removed", path.display())]
+    WeightsOnly {
+        /// The checkpoint.
+        path: PathBuf,
+    },
     /// It is of another run.
     #[error("{} is of another run: {what} is {found}, expected {expected}", path.display())]
     OtherRun {

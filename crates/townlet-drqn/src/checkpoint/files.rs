@@ -1,6 +1,6 @@
 //! A folder that is there whole or not at all, with a checksum for each of its files.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read};
 use std::path::{Path, PathBuf};
@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use sha2::{Digest, Sha256};
 use townlet_files::{PartialFile, PartialFolder};
 
-use super::CheckpointError;
+use super::{CheckpointError, packing};
 
 /// The checksums of all other files, in the form that `sha256sum --check` reads.
 const CHECKSUMS: &str = "SHA256SUMS";
@@ -31,12 +31,11 @@ impl Draft {
         self.folder.path().join(name)
     }
 
-    /// Writes a value as MessagePack.
+    /// Writes a value.
     pub(super) fn write(&self, name: &str, value: &impl Serialize) -> Result<(), CheckpointError> {
         let path = self.file(name);
         let mut file = PartialFile::create(&path)?;
-        rmp_serde::encode::write_named(&mut file, value)
-            .map_err(|error| CheckpointError::Write { path, source: io::Error::other(error) })?;
+        packing::write(&mut file, value).map_err(|source| CheckpointError::Write { path, source })?;
         Ok(file.finish()?)
     }
 
@@ -53,25 +52,61 @@ impl Draft {
     }
 }
 
-/// Makes sure that every file is there and what it was.
-pub(super) fn verify(folder: &Path) -> Result<(), CheckpointError> {
-    let damaged = |path: PathBuf, reason: &str| CheckpointError::Damaged { path, reason: reason.to_owned() };
+/// Makes sure that every file on the list is there and what it was. Returns their names.
+pub(super) fn verify(folder: &Path) -> Result<BTreeSet<String>, CheckpointError> {
+    let mut listed = list(folder)?;
+    loop {
+        let Err(error) = check(folder, &listed) else { return Ok(listed.into_keys().collect()) };
+        // The process that trains may have taken something out meanwhile, which it takes off the list first.
+        let now = list(folder)?;
+        if now == listed {
+            return Err(error);
+        }
+        listed = now;
+    }
+}
+
+/// Takes files out of a checkpoint: at any time it is whole, with them or without them. Returns how many bytes that
+/// freed.
+pub(super) fn take_out(folder: &Path, goes: impl Fn(&str) -> bool) -> Result<u64, CheckpointError> {
+    let listed = list(folder)?;
+    if listed.keys().any(|name| goes(name)) {
+        let stays = listed.iter().filter(|(name, _)| !goes(name));
+        let lines: Vec<String> = stays.map(|(name, sum)| format!("{sum}  {name}\n")).collect();
+        townlet_files::write(&folder.join(CHECKSUMS), lines.concat())?;
+    }
+    let mut freed = 0;
+    // Those that are off the list already, too: a process may have been killed before it came to remove them.
+    for name in names(folder)?.into_iter().filter(|name| name != CHECKSUMS && goes(name)) {
+        let path = folder.join(name);
+        let size = fs::metadata(&path).map_or(0, |file| file.len());
+        fs::remove_file(&path).map_err(|source| CheckpointError::Write { path, source })?;
+        freed += size;
+    }
+    Ok(freed)
+}
+
+/// The checksum of every file, by its name.
+fn list(folder: &Path) -> Result<BTreeMap<String, String>, CheckpointError> {
     let path = folder.join(CHECKSUMS);
+    let damaged = |reason: &str| CheckpointError::Damaged { path: path.clone(), reason: reason.to_owned() };
     let text =
         fs::read_to_string(&path).map_err(|source| CheckpointError::Read { path: path.clone(), source })?;
-    let mut expected: BTreeMap<&str, &str> = BTreeMap::new();
+    let mut listed = BTreeMap::new();
     for line in text.lines() {
         let entry = line.split_once("  ").filter(|(_, name)| !name.contains(['/', '\\']));
-        let (sum, name) = entry.ok_or_else(|| damaged(path.clone(), "not a list of checksums"))?;
-        expected.insert(name, sum);
+        let (sum, name) = entry.ok_or_else(|| damaged("not a list of checksums"))?;
+        listed.insert(name.to_owned(), sum.to_owned());
     }
-    if expected.is_empty() {
-        return Err(damaged(path, "it names no file"));
-    }
-    for (name, sum) in expected {
+    if listed.is_empty() { Err(damaged("it names no file")) } else { Ok(listed) }
+}
+
+fn check(folder: &Path, listed: &BTreeMap<String, String>) -> Result<(), CheckpointError> {
+    let damaged = |path: PathBuf, reason: &str| CheckpointError::Damaged { path, reason: reason.to_owned() };
+    for (name, sum) in listed {
         let path = folder.join(name);
         match checksum(&path) {
-            Ok(found) if found == sum => {}
+            Ok(found) if found == *sum => {}
             Ok(_) => return Err(damaged(path, "it is cut short or was changed (its checksum differs)")),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {
                 return Err(damaged(path, "it is missing"));
@@ -82,10 +117,10 @@ pub(super) fn verify(folder: &Path) -> Result<(), CheckpointError> {
     Ok(())
 }
 
-/// Reads a value from MessagePack.
-pub(super) fn read<T: DeserializeOwned>(path: &Path) -> Result<T, CheckpointError> {
+/// Reads a value, which is compressed unless an older version wrote it.
+pub(super) fn read<T: DeserializeOwned>(path: &Path, packed: bool) -> Result<T, CheckpointError> {
     let file = File::open(path).map_err(|source| CheckpointError::Read { path: path.into(), source })?;
-    rmp_serde::decode::from_read(BufReader::new(file))
+    packing::read(BufReader::new(file), packed)
         .map_err(|error| CheckpointError::Damaged { path: path.into(), reason: error.to_string() })
 }
 

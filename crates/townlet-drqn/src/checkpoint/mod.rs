@@ -8,10 +8,13 @@
 //! | `online.safetensors`, `target.safetensors` | both networks, by PyTorch's names |
 //! | `optimizer.safetensors` | Adam's moments, as PyTorch names them |
 //! | `predictor.safetensors`, `predictor-optimizer.safetensors` | with random network distillation: the side that learns |
-//! | `state.msgpack` | the world in the middle of its episodes, the agents' memory, counters, curriculum, novelty |
-//! | `replay.msgpack` | the replay; may be left out |
-//! | `application.msgpack` | what the program that runs the training adds |
+//! | `state.msgpack.zst` | the world in the middle of its episodes, the agents' memory, counters, curriculum, novelty |
+//! | `replay.msgpack.zst` | the replay; may be left out or taken out |
+//! | `application.msgpack.zst` | what the program that runs the training adds |
 //! | `SHA256SUMS` | the checksums of all of them |
+//!
+//! The values in `.msgpack.zst` are MessagePack compressed with Zstandard. The format `townlet-checkpoint/1` had them
+//! uncompressed, in `.msgpack`; it is read as well.
 //!
 //! It is written beside its place and moved there once it is on the disk, so that a crash leaves either no
 //! checkpoint or a whole one. No random generator is in it: all streams are named (see
@@ -19,8 +22,9 @@
 
 mod error;
 mod files;
+mod packing;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -33,13 +37,16 @@ pub use self::error::CheckpointError;
 use self::files::Draft;
 use crate::trainer::Progress;
 
-/// The format that this version writes and reads.
-const FORMAT: &str = "townlet-checkpoint/1";
+/// The format that this version writes, and reads.
+const FORMAT: &str = "townlet-checkpoint/2";
+/// The format before it, in which values are not compressed. It is read as well.
+const FORMAT_1: &str = "townlet-checkpoint/1";
 
 const MANIFEST: &str = "manifest.json";
-const STATE: &str = "state.msgpack";
-const REPLAY: &str = "replay.msgpack";
-const APPLICATION: &str = "application.msgpack";
+const STATE: &str = "state.msgpack.zst";
+const REPLAY: &str = "replay.msgpack.zst";
+const APPLICATION: &str = "application.msgpack.zst";
+const ONLINE: &str = "online";
 
 /// What is known of a checkpoint before it is read.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
@@ -55,6 +62,8 @@ pub(crate) struct Manifest {
 pub struct Checkpoint {
     path: PathBuf,
     manifest: Manifest,
+    /// The names of its files.
+    files: BTreeSet<String>,
 }
 
 impl Checkpoint {
@@ -71,13 +80,13 @@ impl Checkpoint {
         let value: Value = serde_json::from_str(&text).map_err(|error| damaged(error.to_string()))?;
         // Asked before anything else: of another format nothing else is known.
         let found = value["format"].as_str().unwrap_or_default();
-        if found != FORMAT {
+        if ![FORMAT, FORMAT_1].contains(&found) {
             let found = found.to_owned();
             return Err(CheckpointError::Format { path: path.into(), found, expected: FORMAT });
         }
-        files::verify(path)?;
+        let files = files::verify(path)?;
         let manifest = serde_json::from_value(value).map_err(|error| damaged(error.to_string()))?;
-        Ok(Self { path: path.into(), manifest })
+        Ok(Self { path: path.into(), manifest, files })
     }
 
     /// The folder.
@@ -92,7 +101,34 @@ impl Checkpoint {
 
     /// Whether the replay is in it.
     pub fn has_replay(&self) -> bool {
-        self.manifest.replay
+        self.manifest.replay && self.has(REPLAY)
+    }
+
+    /// Whether a run can go on from it: all but its weights may have been [taken out](Self::keep_weights_only).
+    pub fn can_be_resumed(&self) -> bool {
+        self.has(STATE)
+    }
+
+    /// Takes the replay, which is most of it, out of the checkpoint in the folder `path`, if it is in it. Returns how
+    /// many bytes that freed. Other processes find the checkpoint whole all the time.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no checkpoint, or it cannot be changed.
+    pub fn drop_replay(path: &Path) -> Result<u64, CheckpointError> {
+        files::take_out(path, |name| is_called(name, REPLAY))
+    }
+
+    /// Takes all that only resuming needs out of the checkpoint in the folder `path`. Its
+    /// [weights](Self::online_weights) and [progress](Self::progress) stay. Returns how many bytes that freed. Other
+    /// processes find the checkpoint whole all the time.
+    ///
+    /// # Errors
+    ///
+    /// Returns an error if there is no checkpoint, or it cannot be changed.
+    pub fn keep_weights_only(path: &Path) -> Result<u64, CheckpointError> {
+        let online = weights_file(ONLINE);
+        files::take_out(path, |name| name != MANIFEST && name != online)
     }
 
     /// What the program that runs the training added.
@@ -101,12 +137,12 @@ impl Checkpoint {
     ///
     /// Where the file cannot be read as this.
     pub fn application<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
-        files::read(&self.application_file())
+        self.read(APPLICATION)
     }
 
     /// Where that is, for messages.
     pub fn application_file(&self) -> PathBuf {
-        self.path.join(APPLICATION)
+        self.path.join(self.called(APPLICATION))
     }
 
     /// The network that was trained, by PyTorch's names.
@@ -115,7 +151,7 @@ impl Checkpoint {
     ///
     /// Where the file cannot be read.
     pub fn online_weights(&self) -> Result<StateDict, CheckpointError> {
-        self.weights("online")
+        self.weights(ONLINE)
     }
 
     pub(crate) fn manifest(&self) -> &Manifest {
@@ -131,21 +167,48 @@ impl Checkpoint {
     }
 
     pub(crate) fn state_file(&self) -> PathBuf {
-        self.path.join(STATE)
+        self.path.join(self.called(STATE))
     }
 
     pub(crate) fn replay_file(&self) -> PathBuf {
-        self.path.join(REPLAY)
+        self.path.join(self.called(REPLAY))
     }
 
     pub(crate) fn state<T: DeserializeOwned>(&self) -> Result<T, CheckpointError> {
-        files::read(&self.state_file())
+        self.read(STATE)
     }
 
     /// The replay, where it is there.
     pub(crate) fn replay<T: DeserializeOwned>(&self) -> Result<Option<T>, CheckpointError> {
-        if self.manifest.replay { files::read(&self.replay_file()).map(Some) } else { Ok(None) }
+        if self.has_replay() { self.read(REPLAY).map(Some) } else { Ok(None) }
     }
+
+    fn is_packed(&self) -> bool {
+        self.manifest.format != FORMAT_1
+    }
+
+    /// What a file of values is called in this checkpoint.
+    fn called(&self, name: &'static str) -> &'static str {
+        if self.is_packed() { name } else { unpacked(name) }
+    }
+
+    fn has(&self, name: &'static str) -> bool {
+        self.files.contains(self.called(name))
+    }
+
+    fn read<T: DeserializeOwned>(&self, name: &'static str) -> Result<T, CheckpointError> {
+        files::read(&self.path.join(self.called(name)), self.is_packed())
+    }
+}
+
+/// What a file of values is called where it is not compressed.
+fn unpacked(name: &str) -> &str {
+    name.strip_suffix(".zst").unwrap_or(name)
+}
+
+/// Whether a file is the one of this name, compressed or not.
+fn is_called(file: &str, name: &str) -> bool {
+    file == name || file == unpacked(name)
 }
 
 fn weights_file(name: &str) -> String {
@@ -186,5 +249,67 @@ impl<S: Serialize, R: Serialize, A: Serialize> Contents<'_, S, R, A> {
         let text = text.map_err(|source| CheckpointError::Write { path: file.clone(), source })?;
         townlet_files::write(&file, text + "\n")?;
         draft.finish()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn contents(replay: &Vec<u64>) -> Contents<'_, &'static str, Vec<u64>, u64> {
+        Contents {
+            seed: 3,
+            progress: Progress::default(),
+            application: &7,
+            weights: Vec::new(),
+            state: "the world",
+            replay: Some(replay),
+        }
+    }
+
+    #[test]
+    fn the_format_before_is_read() {
+        let folder = tempfile::tempdir().unwrap();
+        let (new, old) = (folder.path().join("new"), folder.path().join("old"));
+        let replay = vec![5; 1_000];
+        contents(&replay).write(&new).unwrap();
+        let draft = Draft::begin(&old).unwrap();
+        for name in [STATE, REPLAY, APPLICATION] {
+            let packed = fs::read(new.join(name)).unwrap();
+            let plain = zstd::decode_all(&packed[..]).unwrap();
+            fs::write(draft.file(unpacked(name)), plain).unwrap();
+        }
+        let manifest = fs::read_to_string(new.join(MANIFEST)).unwrap();
+        fs::write(draft.file(MANIFEST), manifest.replace(FORMAT, FORMAT_1)).unwrap();
+        draft.finish().unwrap();
+        for path in [new, old] {
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            assert!(checkpoint.can_be_resumed());
+            assert_eq!(checkpoint.state::<String>().unwrap(), "the world");
+            assert_eq!(checkpoint.replay::<Vec<u64>>().unwrap().as_ref(), Some(&replay));
+            assert_eq!(checkpoint.application::<u64>().unwrap(), 7);
+            assert!(Checkpoint::drop_replay(&path).unwrap() > 0);
+            let checkpoint = Checkpoint::open(&path).unwrap();
+            assert!(checkpoint.can_be_resumed() && checkpoint.replay::<Vec<u64>>().unwrap().is_none());
+        }
+    }
+
+    #[test]
+    fn what_is_not_compressed_is_refused_where_it_has_to_be() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("checkpoint");
+        let draft = Draft::begin(&path).unwrap();
+        fs::write(draft.file(STATE), b"\xa4text").unwrap();
+        fs::write(
+            draft.file(MANIFEST),
+            format!(
+                "{{\"format\": \"{FORMAT}\", \"seed\": 3, \"progress\": \
+            {{\"steps\": 0, \"episodes\": 0, \"updates\": 0, \"stored\": 0}}, \"replay\": false}}"
+            ),
+        )
+        .unwrap();
+        draft.finish().unwrap();
+        let error = Checkpoint::open(&path).unwrap().state::<String>().unwrap_err().to_string();
+        assert!(error.contains("state.msgpack.zst is damaged"), "{error}");
     }
 }

@@ -203,6 +203,9 @@ impl<E: VectorEnv + Snapshot + Send> Trainer<E> {
         };
         let place = checkpoint.path().to_path_buf();
         other(place, "its seed", checkpoint.manifest().seed.to_string(), seed.to_string())?;
+        if !checkpoint.can_be_resumed() {
+            return Err(CheckpointError::WeightsOnly { path: checkpoint.path().into() });
+        }
         let expect = |what, found, expected| other(checkpoint.state_file(), what, found, expected);
         let starts = config.schedule.learning_starts;
         let mut trainer = Self::new(env, network, config, seed, device)?;
