@@ -69,6 +69,7 @@ fn a_slim_run_can_be_looked_at_but_not_resumed() {
     for arguments in [
         &["eval", "runs/r1", "--episodes", "2"][..],
         &["eval", "runs/r1/checkpoints/step-000000001600", "--episodes", "2"],
+        &["export", "runs/r1", "--html", "--weights", "last"],
         &["export", "runs/r1/checkpoints/step-000000001600", "--html"],
         &["plot", "runs/r1"],
         &["report", "runs/r1"],
@@ -77,9 +78,33 @@ fn a_slim_run_can_be_looked_at_but_not_resumed() {
         sandbox.townlet(arguments).assert().success();
     }
     let resumed = sandbox.townlet(&["resume", "runs/r1", "--steps", "3200"]).assert().failure();
-    resumed.stderr(contains("runs/r1 cannot be resumed: `townlet runs slim` removed").and(contains("run.toml")));
+    resumed
+        .stderr(contains("runs/r1 cannot be resumed: `townlet runs slim` removed").and(contains("run.toml")));
     let again = sandbox.townlet(&["runs", "slim", "runs/r1"]).assert().success();
     again.stdout(contains("runs/r1: freed 0 B"));
+}
+
+#[test]
+fn an_export_says_which_weights_play_and_takes_the_best() {
+    let sandbox = two_runs();
+    let played = |arguments: &[&str], with: &str| {
+        let exported =
+            sandbox.townlet(&[&["export", "--html", "--out", "page.html"], arguments].concat()).assert();
+        exported.success().stdout(contains(format!(", played with {with}")));
+    };
+    played(&["runs/r1"], "the best weights");
+    // Nor does it depend on whether the run is being trained.
+    let lock = fs::File::options().append(true).open(sandbox.path("runs/r1/lock")).unwrap();
+    lock.lock().unwrap();
+    played(&["runs/r1"], "the best weights");
+    played(&["runs/r1", "--weights", "last"], "the last weights");
+    let checkpoint = "runs/r1/checkpoints/step-000000001600";
+    played(&[checkpoint], "the checkpoint step-000000001600");
+    let both = sandbox.townlet(&["export", checkpoint, "--html", "--weights", "best"]).assert().failure();
+    both.stderr(contains("a checkpoint has its own"));
+    fs::remove_file(sandbox.path("runs/r2/best.safetensors")).unwrap();
+    let none = sandbox.townlet(&["export", "runs/r2", "--html", "--weights", "best"]).assert().failure();
+    none.stderr(contains("has no best weights yet"));
 }
 
 #[test]
@@ -90,7 +115,8 @@ fn one_checkpoint_of_a_run_holds_its_replay() {
     let mut checkpoints: Vec<_> =
         fs::read_dir(sandbox.path("run/checkpoints")).unwrap().map(|entry| entry.unwrap().path()).collect();
     checkpoints.sort();
-    let replays: Vec<bool> = checkpoints.iter().map(|path| path.join("replay.msgpack.zst").exists()).collect();
+    let replays: Vec<bool> =
+        checkpoints.iter().map(|path| path.join("replay.msgpack.zst").exists()).collect();
     let (newest, older) = replays.split_last().unwrap();
     assert!(*newest && !older.is_empty() && !older.contains(&true), "{replays:?}");
     // Going on from an older one is possible all the same.
