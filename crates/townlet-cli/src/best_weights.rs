@@ -8,6 +8,7 @@ use townlet_nets::{Backend, QNetwork};
 
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
+use crate::run_status::{RunState, RunStatus};
 
 /// As much as is needed here of what the program adds to a checkpoint.
 #[derive(Deserialize)]
@@ -27,6 +28,8 @@ pub(crate) enum Best {
     Kept,
     /// In a checkpoint alone.
     InCheckpoint(Checkpoint),
+    /// They are the last ones: the evaluation after the end of training was the best.
+    AreLast,
     /// Nowhere: the run was evaluated, and neither file nor checkpoint has what was best, or the file is damaged.
     Lost,
     /// The run was not evaluated on its way.
@@ -47,6 +50,14 @@ impl Best {
             });
             best = saved.and_then(|saved| saved.evaluations.best);
         }
+        // The last checkpoint is older than the evaluation that ends a run.
+        let ended_best = RunStatus::read(&run.status_file()).is_ok_and(|status| {
+            let before = best.map(|row| row.survival_mean);
+            status.state == RunState::Finished && status.best_evaluation > before
+        });
+        if ended_best && run.weights_are_whole(Weights::Last) {
+            return Self::AreLast;
+        }
         match best.map(|row| in_checkpoint(run, &row)) {
             Some(Some(checkpoint)) => Self::InCheckpoint(checkpoint),
             Some(None) => Self::Lost,
@@ -60,6 +71,25 @@ impl Best {
 pub(crate) fn in_checkpoint(run: &RunDirectory, row: &EvaluationRow) -> Option<Checkpoint> {
     let checkpoint = Checkpoint::open(&run.checkpoints().place(row.steps)).ok()?;
     (checkpoint.progress().updates == row.updates).then_some(checkpoint)
+}
+
+impl Best {
+    /// What whoever uses the weights of a run has to know about them, if anything.
+    pub(crate) fn note(&self, run: &RunDirectory) -> Option<String> {
+        let file = run.weights_file(Weights::Best);
+        let file = file.display();
+        match self {
+            Self::Kept | Self::None => None,
+            Self::InCheckpoint(checkpoint) => {
+                let path = checkpoint.path().display();
+                Some(format!("{file} is lost; the same weights are in {path}, and are used"))
+            }
+            Self::AreLast => Some(format!("{file} is lost; the last weights are the same, and are used")),
+            Self::Lost => Some(format!(
+                "{file} is lost, and no checkpoint has the best weights any more; the last ones are used"
+            )),
+        }
+    }
 }
 
 /// A network of a run, and which it is.
@@ -76,26 +106,14 @@ pub(crate) struct Usual {
 ///
 /// If the backend cannot be used, or no weights can be read.
 pub(crate) fn usual(run: &RunDirectory, config: &RunConfig, backend: Backend) -> Result<Usual> {
-    let file = run.weights_file(Weights::Best);
-    let last = |note: Option<String>| {
-        let network = run.load_network(Weights::Last, config, backend)?;
-        Ok(Usual { network, which: Weights::Last, note })
-    };
-    match Best::of(run, config) {
-        Best::Kept => {
-            let network = run.load_network(Weights::Best, config, backend)?;
-            Ok(Usual { network, which: Weights::Best, note: None })
-        }
+    let best = Best::of(run, config);
+    let (which, network) = match &best {
+        Best::Kept => (Weights::Best, run.load_network(Weights::Best, config, backend)?),
         Best::InCheckpoint(checkpoint) => {
-            let network = RunDirectory::checkpoint_network(&checkpoint, config, backend)?;
-            let (file, path) = (file.display(), checkpoint.path().display());
-            let note = format!("{file} is lost; the same weights are in {path}, and are used");
-            Ok(Usual { network, which: Weights::Best, note: Some(note) })
+            (Weights::Best, RunDirectory::checkpoint_network(checkpoint, config, backend)?)
         }
-        Best::Lost => last(Some(format!(
-            "{} is lost, and no checkpoint has the best weights any more; the last ones are used",
-            file.display()
-        ))),
-        Best::None => last(None),
-    }
+        Best::AreLast => (Weights::Best, run.load_network(Weights::Last, config, backend)?),
+        Best::Lost | Best::None => (Weights::Last, run.load_network(Weights::Last, config, backend)?),
+    };
+    Ok(Usual { network, which, note: best.note(run) })
 }

@@ -11,6 +11,8 @@ use townlet_viewer::{Baseline, Brain, CheckpointInfo, RunFacts, Source, SourceEr
 
 use super::baselines;
 use super::network_brain::NetworkBrain;
+use crate::best_weights::{self, Best};
+use crate::messages;
 use crate::run_config::RunConfig;
 use crate::run_directory::{RunDirectory, Weights};
 use crate::run_status::RunStatus;
@@ -28,6 +30,8 @@ pub(super) struct RunSource {
     /// The run's level first, then the built-in ones in which agents see the same.
     levels: Vec<Level>,
     baselines: Vec<Baseline>,
+    /// Whether the file of the best weights is lost, and they are to be had elsewhere.
+    best_is_elsewhere: bool,
 }
 
 impl RunSource {
@@ -42,7 +46,16 @@ impl RunSource {
             }
         }
         let baselines = baselines(&config.view())?;
-        Ok(Self { run, config, levels, baselines })
+        // Asked once, because it reads whole checkpoints. Before the first evaluation nothing is lost.
+        let mut best_is_elsewhere = false;
+        if !run.is_locked() {
+            let best = Best::of(&run, &config);
+            best_is_elsewhere = matches!(best, Best::InCheckpoint(_) | Best::AreLast);
+            if let Some(note) = best.note(&run) {
+                messages::warning(note);
+            }
+        }
+        Ok(Self { run, config, levels, baselines, best_is_elsewhere })
     }
 
     /// What the run is called: its folder, and not where that lies on the disk, which is nobody's business.
@@ -76,7 +89,8 @@ impl RunSource {
         let best =
             evaluations(self.metrics().as_ref()).into_iter().max_by(|a, b| a.survival.total_cmp(&b.survival));
         let of = |which: Weights, steps, label: &str| {
-            self.run.has_weights(which).then(|| CheckpointInfo {
+            let elsewhere = which == Weights::Best && self.best_is_elsewhere;
+            (self.run.has_weights(which) || elsewhere).then(|| CheckpointInfo {
                 id: which.name().to_owned(),
                 steps,
                 episodes: None,
@@ -99,6 +113,9 @@ impl RunSource {
         if id == UNTRAINED {
             // The trainer draws it from the same seed.
             return Ok(config.network.init(config.seed, &backend.device()?));
+        }
+        if self.best_is_elsewhere && id == Weights::Best.name() {
+            return Ok(best_weights::usual(&self.run, config, backend)?.network);
         }
         for which in [Weights::Best, Weights::Last] {
             if which.name() == id {

@@ -111,7 +111,7 @@ impl CrashTest<'_> {
         while kills < KILLS_OF_A_RUN && outcome.kills < self.kills {
             let mut process = self.start(name)?;
             let begun = Instant::now();
-            let moment = self.moment(outcome.kills, took);
+            let moment = self.moment(outcome.kills, kills == 0, took);
             let at_a_checkpoint = matches!(moment, Moment::AtACheckpoint);
             match moment {
                 Moment::After(time) => sleep(time),
@@ -136,12 +136,16 @@ impl CrashTest<'_> {
     }
 
     /// The moment of a kill: every second one in the time in which a run is set up or taken up, every eighth while a
-    /// checkpoint is written, the others at any time.
-    fn moment(&self, kill: u64, took: Duration) -> Moment {
+    /// checkpoint is written, the others at any time. The first kill of a run strikes early, while its directory is
+    /// made.
+    fn moment(&self, kill: u64, is_first: bool, took: Duration) -> Moment {
         let mut hasher = DefaultHasher::new();
         (self.seed, "kill", kill).hash(&mut hasher);
         let number = hasher.finish();
         let part = (number >> 11) as f64 / (1_u64 << 53) as f64;
+        if is_first {
+            return Moment::After(SET_UP.mul_f64(part * part));
+        }
         match number % 8 {
             0..4 => Moment::After(SET_UP.mul_f64(part)),
             4 => Moment::AtACheckpoint,
