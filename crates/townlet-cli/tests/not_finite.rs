@@ -79,6 +79,23 @@ fn weights_that_are_not_numbers_are_neither_played_nor_shown_nor_trained_on() {
     assert_eq!(newest(&sandbox), checkpoint, "nothing was trained");
 }
 
+/// What the program adds to a checkpoint, in a compressed file.
+const APPLICATION: &str = "application.msgpack.zst";
+
+fn application(checkpoint: &Path) -> Value {
+    let packed = fs::read(checkpoint.join(APPLICATION)).unwrap();
+    let bytes = zstd::decode_all(packed.as_slice()).unwrap();
+    rmpv::decode::read_value(&mut bytes.as_slice()).unwrap()
+}
+
+/// Puts another value in its place, with a checksum that fits.
+fn put_application(checkpoint: &Path, value: &Value) {
+    let mut bytes = Vec::new();
+    rmpv::encode::write_value(&mut bytes, value).unwrap();
+    fs::write(checkpoint.join(APPLICATION), zstd::encode_all(bytes.as_slice(), 1).unwrap()).unwrap();
+    seal(checkpoint, APPLICATION);
+}
+
 /// The value below these keys; numbers are indices.
 fn find<'a>(value: &'a mut Value, keys: &[&str]) -> &'a mut Value {
     keys.iter().fold(value, |value, key| match value {
@@ -102,8 +119,7 @@ fn saved_counts_that_cannot_be_are_refused_by_file_and_field() {
     let sandbox = Sandbox::new();
     trained(&sandbox);
     let checkpoint = newest(&sandbox);
-    let file = checkpoint.join("application.msgpack");
-    let whole = fs::read(&file).unwrap();
+    let whole = application(&checkpoint);
     let much = || Change::Put(Value::from(u64::MAX));
     let cases: Vec<(&[&str], Change)> = vec![
         (&["clock", "secs"], much()),
@@ -128,27 +144,23 @@ fn saved_counts_that_cannot_be_are_refused_by_file_and_field() {
         (&["evaluations", "best"], Change::Put(Value::Nil)),
     ];
     for (keys, change) in cases {
-        let mut value = rmpv::decode::read_value(&mut whole.as_slice()).unwrap();
+        let mut value = whole.clone();
         let place = find(&mut value, keys);
         match (place, change) {
             (Value::Array(entries), Change::DropLast) => drop(entries.pop()),
             (place, Change::Put(other)) => *place = other,
             _ => unreachable!("only lists are cut"),
         }
-        let mut bytes = Vec::new();
-        rmpv::encode::write_value(&mut bytes, &value).unwrap();
-        fs::write(&file, bytes).unwrap();
-        seal(&checkpoint, "application.msgpack");
+        put_application(&checkpoint, &value);
         let resume = sandbox.townlet(&["resume", "run", "--steps", "650", "--quiet"]).output().unwrap();
         let said = String::from_utf8_lossy(&resume.stderr);
         // Seconds are a part of the clock; indices stand behind the name of their list.
         let mut names = keys.iter().rev().filter(|key| **key != "secs");
         let field = names.find(|key| key.parse::<usize>().is_err()).unwrap();
         assert_eq!(resume.status.code(), Some(1), "{keys:?}: {said}");
-        assert!(said.contains("application.msgpack") && said.contains(field), "{keys:?}: {said}");
+        assert!(said.contains(APPLICATION) && said.contains(field), "{keys:?}: {said}");
     }
-    fs::write(&file, whole).unwrap();
-    seal(&checkpoint, "application.msgpack");
+    put_application(&checkpoint, &whole);
     sandbox.townlet(&["resume", "run", "--steps", "650", "--quiet"]).assert().success();
 }
 
@@ -158,17 +170,11 @@ fn a_schedule_that_was_saved_wrong_is_made_anew() {
     let sandbox = Sandbox::new();
     trained(&sandbox);
     let checkpoint = newest(&sandbox);
-    let file = checkpoint.join("application.msgpack");
-    let bytes = fs::read(&file).unwrap();
-    let mut value = rmpv::decode::read_value(&mut bytes.as_slice()).unwrap();
+    let mut value = application(&checkpoint);
     *find(&mut value, &["evaluations", "due"]) = Value::from(u64::MAX);
-    let mut bytes = Vec::new();
-    rmpv::encode::write_value(&mut bytes, &value).unwrap();
-    fs::write(&file, bytes).unwrap();
-    seal(&checkpoint, "application.msgpack");
+    put_application(&checkpoint, &value);
     sandbox.townlet(&["resume", "run", "--steps", "1000", "--quiet"]).assert().success();
-    let bytes = fs::read(newest(&sandbox).join("application.msgpack")).unwrap();
-    let mut value = rmpv::decode::read_value(&mut bytes.as_slice()).unwrap();
+    let mut value = application(&newest(&sandbox));
     assert_eq!(*find(&mut value, &["evaluations", "due"]), Value::from(1_200));
     assert!(find(&mut value, &["evaluations", "last", "steps"]).as_u64().unwrap() >= 900);
 }
