@@ -140,11 +140,12 @@ fn named(value: &Value, path: &[usize]) -> String {
     for &index in path {
         match here {
             Value::Map(entries) => {
-                name += &format!(".{}", entries[index].0.as_str().unwrap_or_default());
+                name.push('.');
+                name.push_str(entries[index].0.as_str().unwrap_or_default());
                 here = &entries[index].1;
             }
             Value::Array(entries) => {
-                name += &format!("[{index}]");
+                name.push_str(&["[", &index.to_string(), "]"].concat());
                 here = &entries[index];
             }
             _ => {}
@@ -188,6 +189,7 @@ fn one_changed_value_is_refused_or_can_be_trained_from(device: &Device) {
         rounds(&mut whole, 60);
         let path = folder.path().join(index.to_string());
         whole.save(&path, true, &()).expect("writable");
+        #[allow(clippy::result_large_err, reason = "the library's error is tested as it is")]
         let resume = || -> Result<Trainer<World>, CheckpointError> {
             let checkpoint = Checkpoint::open(&path)?;
             Trainer::resume(world(), &network(core), config.clone(), 5, device, &checkpoint)

@@ -246,8 +246,9 @@ impl Report {
         agents.extend(self.explorer.as_ref().map(|it| ("explorer", it)));
         agents.push(("scripted", &self.scripted));
         let mut line = |name: &str, cells: Vec<String>| {
-            let cells: String = cells.iter().map(|cell| format!("{cell:>16}")).collect();
-            writeln!(out, "{name:28}{cells}")
+            write!(out, "{name:28}")?;
+            cells.iter().try_for_each(|cell| write!(out, "{cell:>16}"))?;
+            writeln!(out)
         };
         line("", agents.iter().map(|(name, _)| (*name).to_owned()).collect())?;
         let mut row = |name: &str, cell: &dyn Fn(&Evaluation) -> String| {
