@@ -55,7 +55,7 @@ pub(crate) fn run(workspace: &Workspace, arguments: &Arguments) -> Result<ExitCo
 }
 
 fn line(outcome: &Outcome) -> String {
-    let Outcome { runs, kills, at_set_up, before_the_run, at_a_checkpoint } = outcome;
+    let Outcome { runs, kills, at_set_up, before_the_run, at_a_checkpoint, .. } = outcome;
     format!(
         "{kills} kills ({at_set_up} in the first 200 ms of a process, {before_the_run} before there was a run, \
          {at_a_checkpoint} at a checkpoint) of {runs} runs: all resumed, all identical"

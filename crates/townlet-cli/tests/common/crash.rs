@@ -63,6 +63,8 @@ pub(crate) struct CrashTest<'a> {
 pub(crate) struct Outcome {
     /// How many runs came to the same end.
     pub(crate) runs: u64,
+    /// How many kills were tried; some processes are over before.
+    pub(crate) attempts: u64,
     /// How many kills struck.
     pub(crate) kills: u64,
     /// How many of them struck in the first 200 ms of a process.
@@ -111,7 +113,8 @@ impl CrashTest<'_> {
         while kills < KILLS_OF_A_RUN && outcome.kills < self.kills {
             let mut process = self.start(name)?;
             let begun = Instant::now();
-            let moment = self.moment(outcome.kills, kills == 0, took);
+            let moment = self.moment(outcome.attempts, kills == 0, took);
+            outcome.attempts += 1;
             let at_a_checkpoint = matches!(moment, Moment::AtACheckpoint);
             match moment {
                 Moment::After(time) => sleep(time),
@@ -138,9 +141,9 @@ impl CrashTest<'_> {
     /// The moment of a kill: every second one in the time in which a run is set up or taken up, every eighth while a
     /// checkpoint is written, the others at any time. The first kill of a run strikes early, while its directory is
     /// made.
-    fn moment(&self, kill: u64, is_first: bool, took: Duration) -> Moment {
+    fn moment(&self, attempt: u64, is_first: bool, took: Duration) -> Moment {
         let mut hasher = DefaultHasher::new();
-        (self.seed, "kill", kill).hash(&mut hasher);
+        (self.seed, "kill", attempt).hash(&mut hasher);
         let number = hasher.finish();
         let part = (number >> 11) as f64 / (1_u64 << 53) as f64;
         if is_first {
