@@ -20,9 +20,9 @@ static RECORDING: LazyLock<Recording> = LazyLock::new(|| {
     let mut trace = TraceWriter::new(Vec::new(), town.level(), "a fuzz target").expect("written to memory");
     for episode in ["first", "second"] {
         trace.begin(episode, &town, 0).expect("written to memory");
-        for step in 0..9 {
-            town.step(&[step % 4]).expect("an action");
-            trace.step(&town, 0).expect("written to memory");
+        for action in (0..9).map(|step| step % 4) {
+            town.step(&[action]).expect("an action");
+            trace.step(&town, action).expect("written to memory");
         }
     }
     Recording::read(&trace.into_inner().expect("written to memory")[..], "trace").expect("as it was recorded")

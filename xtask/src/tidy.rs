@@ -10,14 +10,15 @@ const MOST_LINES: usize = 700;
 const LEFTOVERS: [&str; 3] = [concat!("todo", "!("), concat!("unimplemented", "!("), concat!("dbg", "!(")];
 
 /// Which crates of the workspace each of them may stand on.
-const STANDS_ON: [(&str, &[&str]); 8] = [
+const STANDS_ON: [(&str, &[&str]); 9] = [
     ("townlet-files", &[]),
-    ("townlet-env", &[]),
+    ("townlet-text", &[]),
+    ("townlet-env", &["townlet-text"]),
     ("townlet-kernels", &[]),
     ("townlet-nets", &["townlet-env", "townlet-files", "townlet-kernels"]),
     ("townlet-drqn", &["townlet-env", "townlet-files", "townlet-nets"]),
-    ("townlet-metrics", &["townlet-files"]),
-    ("townlet-viewer", &["townlet-env"]),
+    ("townlet-metrics", &["townlet-files", "townlet-text"]),
+    ("townlet-viewer", &["townlet-env", "townlet-text"]),
     (
         "townlet-cli",
         &[
@@ -26,6 +27,7 @@ const STANDS_ON: [(&str, &[&str]); 8] = [
             "townlet-files",
             "townlet-metrics",
             "townlet-nets",
+            "townlet-text",
             "townlet-viewer",
         ],
     ),

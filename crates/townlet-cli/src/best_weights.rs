@@ -42,19 +42,21 @@ impl Best {
         if run.weights_are_whole(Weights::Best) {
             return Self::Kept;
         }
-        let mut best = None;
+        let mut saved: Option<Saved> = None;
         if let (Ok(list), Ok(identity)) = (run.checkpoints().list(), config.identity()) {
-            let saved = list.iter().rev().find_map(|(_, path)| {
+            saved = list.iter().rev().find_map(|(_, path)| {
                 let saved: Saved = Checkpoint::open(path).ok()?.application().ok()?;
                 (saved.run == identity).then_some(saved)
             });
-            best = saved.and_then(|saved| saved.evaluations.best);
         }
-        // The last checkpoint is older than the evaluation that ends a run.
-        let ended_best = RunStatus::read(&run.status_file()).is_ok_and(|status| {
-            let before = best.map(|row| row.survival_mean);
-            status.state == RunState::Finished && status.best_evaluation > before
+        // The last checkpoint is older than the evaluation that ends a run. Without a checkpoint nothing is known of
+        // the evaluations before.
+        let ended_best = saved.as_ref().is_some_and(|saved| {
+            let before = saved.evaluations.best.map(|row| row.survival_mean);
+            RunStatus::read(&run.status_file())
+                .is_ok_and(|status| status.state == RunState::Finished && status.best_evaluation > before)
         });
+        let best = saved.and_then(|saved| saved.evaluations.best);
         if ended_best && run.weights_are_whole(Weights::Last) {
             return Self::AreLast;
         }

@@ -12,7 +12,9 @@ use serde::Serialize;
 use serde_json::json;
 use townlet_drqn::Checkpoint;
 use townlet_env::VectorEnv;
-use townlet_nets::{Backend, QNetwork, load_state_dict, read_weights, state_dict, write_safetensors};
+use townlet_nets::{
+    Backend, QNetwork, WeightsError, load_state_dict, read_weights, state_dict, write_safetensors,
+};
 use townlet_text::printable;
 
 use crate::checkpoints::Checkpoints;
@@ -259,9 +261,10 @@ impl RunDirectory {
         self.weights_file(which).exists()
     }
 
-    /// Whether these weights are there and can be read.
+    /// Whether these weights are there and can be read. Those that are not finite are: nothing was lost, and whoever
+    /// loads them is told what is wrong with them.
     pub(crate) fn weights_are_whole(&self, which: Weights) -> bool {
-        read_weights(&self.weights_file(which)).is_ok()
+        matches!(read_weights(&self.weights_file(which)), Ok(_) | Err(WeightsError::NotFinite { .. }))
     }
 
     /// Whether the run was evaluated on its way, as far as its status tells.

@@ -115,7 +115,7 @@ fn a_missing_run_is_one_clear_error() {
         .code(1)
         .stdout(is_empty())
         .stderr(contains("error: nowhere is not a run directory: cannot read nowhere"))
-        .stderr(contains("`townlet train` makes one"));
+        .stderr(contains("`townlet train --out nowhere` makes one"));
 }
 
 #[test]

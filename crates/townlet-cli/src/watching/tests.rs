@@ -132,10 +132,10 @@ fn a_run_is_told_of_by_its_name_and_not_by_where_it_lies() {
     assert_eq!(facts.name, "run");
     assert_eq!(serde_json::to_string(&facts.reward_scale).unwrap(), "0.01", "as the program has it");
     // Errors are shown to everybody, too.
-    std::fs::write(path.join("last.safetensors"), "torn").unwrap();
+    std::fs::write(path.join("weights.safetensors"), "torn").unwrap();
     let error = source.brain("last").err().expect("torn weights").to_string();
     assert!(
-        error.contains("last.safetensors") && !error.contains(&*folder.path().to_string_lossy()),
+        error.contains("weights.safetensors") && !error.contains(&*folder.path().to_string_lossy()),
         "{error}"
     );
 }

@@ -69,6 +69,8 @@ pub(super) fn verify(folder: &Path) -> Result<BTreeSet<String>, CheckpointError>
 /// Takes files out of a checkpoint: at any time it is whole, with them or without them. Returns how many bytes that
 /// freed.
 pub(super) fn take_out(folder: &Path, goes: impl Fn(&str) -> bool) -> Result<u64, CheckpointError> {
+    // A process that was killed while it wrote the list may have left a part of one.
+    townlet_files::remove_partials(folder)?;
     let listed = list(folder)?;
     if listed.keys().any(|name| goes(name)) {
         let stays = listed.iter().filter(|(name, _)| !goes(name));
