@@ -36,7 +36,9 @@ cases![
         (Backend::Wgpu, "parameters on a GPU are not read back after each update; the next update sees it"),
     ],
     nothing_that_is_not_finite_takes_the_place_of_a_checkpoint,
-    a_refused_update_beside_a_step_loses_nothing_of_the_step,
+    a_refused_update_beside_a_step_loses_nothing_of_the_step skips &[
+        (Backend::Wgpu, "parameters on a GPU are not read back after each update; acting sees it before an update"),
+    ],
 ];
 
 const BAD: [f32; 3] = [f32::NAN, f32::INFINITY, f32::NEG_INFINITY];

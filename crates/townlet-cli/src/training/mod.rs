@@ -220,6 +220,9 @@ pub(crate) fn resume(
     }
     let recorder = recorder(&directory, &config, Position { steps, episodes, updates })?;
     checkpoints.forget_after(steps)?;
+    // A process that was killed may not have come to this.
+    let (keep, replays) = (config.checkpoints.keep as usize, config.checkpoints.replays as usize);
+    checkpoints.tidy(keep, replays, saved.evaluations.best.map(|row| row.steps))?;
     match directory.goes_on(steps, &config) {
         Ok(None) => {}
         Ok(Some(change)) => messages::warning(format_args!("{}: {change}", path.display())),

@@ -21,7 +21,7 @@ function exported() {
 
 test("a recording is replayed, with a scrubber", async ({ page }) => {
   const trace = join(exported(), "episode.jsonl");
-  const steps = readFileSync(trace, "utf8").trim().split("\n").slice(2).map((line) => JSON.parse(line));
+  const steps = readFileSync(trace, "utf8").trim().split("\n").slice(2, -1).map((line) => JSON.parse(line));
   const server = await start(await freePort(), trace);
   try {
     await page.goto(server.url);
