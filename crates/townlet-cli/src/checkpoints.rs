@@ -7,6 +7,8 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result};
 use townlet_drqn::Checkpoint;
 
+use crate::run_config::CheckpointSchedule;
+
 /// How the name of a checkpoint begins; the number of steps follows.
 const PREFIX: &str = "step-";
 
@@ -76,9 +78,10 @@ impl Checkpoints {
         self.list()?.iter().filter(|(found, _)| *found > steps).try_for_each(|(_, path)| remove(path))
     }
 
-    /// Removes all but the newest `keep` and the one after `best` steps, and whatever was never finished. Of those
-    /// that stay, the newest `replays` keep their replay.
-    pub(crate) fn tidy(&self, keep: usize, replays: usize, best: Option<u64>) -> Result<()> {
+    /// Removes all but the newest that `schedule` keeps and the one after `best` steps, and whatever was never
+    /// finished. Of those that stay, the newest keep their replay, as many as `schedule` says.
+    pub(crate) fn tidy(&self, schedule: CheckpointSchedule, best: Option<u64>) -> Result<()> {
+        let (keep, replays) = (schedule.keep as usize, schedule.replays as usize);
         townlet_files::remove_partials(&self.folder)?;
         let all = self.list()?;
         let old = all.len().saturating_sub(keep);
@@ -141,7 +144,8 @@ mod tests {
         let partial = folder.path().join("checkpoints").join(format!("step-7{}", townlet_files::PARTIAL));
         fs::create_dir(&partial).unwrap();
         assert_eq!(names(&checkpoints), [20, 900, 1_000, 100_000]);
-        checkpoints.tidy(2, 1, Some(20)).unwrap();
+        let schedule = CheckpointSchedule { keep: 2, replays: 1, ..CheckpointSchedule::default() };
+        checkpoints.tidy(schedule, Some(20)).unwrap();
         assert_eq!(names(&checkpoints), [20, 1_000, 100_000]);
         assert!(!partial.exists());
         checkpoints.forget_after(1_000).unwrap();

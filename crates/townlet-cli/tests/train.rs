@@ -306,7 +306,9 @@ fn a_diverging_run_keeps_what_it_had() {
         .train("run", &["--steps", "5000"])
         .assert()
         .code(1)
-        .stderr(contains("error: training stopped after").and(contains("diverged").or(contains("at NaN"))))
+        .stderr(contains("error: training stopped after"))
+        // The agents act by the first update that went astray before another one is made.
+        .stderr(contains("the network values action").and(contains("expected a finite number")))
         .stderr(contains("run holds the episodes and the weights so far"));
     assert!(sandbox.path("run/weights.safetensors").is_file());
     assert!(Metrics::open(&sandbox.path("run")).unwrap().episode_count().unwrap() > 0);

@@ -221,8 +221,7 @@ pub(crate) fn resume(
     let recorder = recorder(&directory, &config, Position { steps, episodes, updates })?;
     checkpoints.forget_after(steps)?;
     // A process that was killed may not have come to this.
-    let (keep, replays) = (config.checkpoints.keep as usize, config.checkpoints.replays as usize);
-    checkpoints.tidy(keep, replays, saved.evaluations.best.map(|row| row.steps))?;
+    checkpoints.tidy(config.checkpoints, saved.evaluations.best.map(|row| row.steps))?;
     match directory.goes_on(steps, &config) {
         Ok(None) => {}
         Ok(Some(change)) => messages::warning(format_args!("{}: {change}", path.display())),
@@ -521,8 +520,7 @@ impl Run<'_> {
         let schedule = self.config.checkpoints;
         self.trainer.save(&place, schedule.replay, &saved)?;
         self.saved = steps;
-        let (keep, replays) = (schedule.keep as usize, schedule.replays as usize);
-        self.checkpoints.tidy(keep, replays, self.evaluator.best_steps())?;
+        self.checkpoints.tidy(schedule, self.evaluator.best_steps())?;
         self.tell_checkpoint(&place);
         self.say(RunState::Running, None)
     }
